@@ -1,0 +1,2 @@
+Console.WriteLine("mm");
+return 0;
