@@ -1,0 +1,37 @@
+namespace Mm.Core;
+
+/// <summary>Which Linux a machine behaves as, where versions differ: the differences as data.</summary>
+/// <remarks>
+/// The default is v6.12. A member names a rule, not a version, so that a user can mix: <c>LinuxProfile.V612 with { … }</c>.
+/// Tables that belong to one room, as the host-bridge allow list, stay there and go by <see cref="Version"/>.
+/// <para>Immutable.</para>
+/// </remarks>
+public sealed record LinuxProfile
+{
+    /// <summary>Linux 6.12, the reference.</summary>
+    public static LinuxProfile V612 { get; } = new() { Version = new Version(6, 12) };
+
+    /// <summary>Linux 6.19: idle P2PDMA and FS_DAX pages are at zero references, providers exist without pages.</summary>
+    public static LinuxProfile V619 { get; } = new()
+    {
+        Version = new Version(6, 19),
+        IdleDevicePagesHoldReference = false,
+        HasP2pProviders = true,
+    };
+
+    /// <summary>The version that the tables of rooms go by.</summary>
+    public required Version Version { get; init; }
+
+    /// <summary>
+    /// Whether an idle page of FS_DAX or PCI_P2PDMA memory sits at one reference, as in v6.12; from v6.15 at zero.
+    /// The change left a bug behind (CVE-2026-46268), which is why both are modelled.
+    /// </summary>
+    public bool IdleDevicePagesHoldReference { get; init; } = true;
+
+    /// <summary>Whether peer memory may be described by a provider alone, without page descriptors (struct p2pdma_provider, v6.19).</summary>
+    public bool HasP2pProviders { get; init; }
+
+    /// <summary>The version as <c>Linux 6.12</c>.</summary>
+    /// <returns>The text.</returns>
+    public override string ToString() => $"Linux {Version}";
+}

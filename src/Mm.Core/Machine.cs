@@ -1,0 +1,277 @@
+using Mm.Core.Checks;
+using Mm.Core.Native;
+using Mm.Core.Tracing;
+
+namespace Mm.Core;
+
+/// <summary>One modelled computer: its memory, its devices, its clock, and everything that the rooms keep about them.</summary>
+/// <remarks>
+/// Owns every piece of state there is: Mm has none outside a machine, so a thousand of them can live side by side. Not
+/// responsible for rules: the rooms have those, and a machine only holds them together.
+/// <para><b>Linux:</b> the global variables of mm/ and drivers/ (v6.12), gathered in one object.</para>
+/// <para><b>States:</b> live → disposed. Leases of bytes that are open at <see cref="Dispose"/> keep their memory until
+/// they end; everything else is over at once.</para>
+/// <para><b>Invariants:</b> (1) the same seed and the same calls, from one thread, give the same answers and events;
+/// (2) after <see cref="Dispose"/> and the end of the last lease no native memory is left.</para>
+/// <para><b>Locking:</b> safe from any thread, except <see cref="Dispose"/> and <see cref="Validate"/>, which want the
+/// machine at rest.</para>
+/// </remarks>
+public sealed class Machine : IDisposable
+{
+    private readonly DeviceRegistry devices = new();
+    private readonly List<IValidator> validators = []; // filled while building, immutable afterwards
+    private readonly List<IDisposable> parts = []; // filled while building, immutable afterwards
+    private int isDisposed; // atomic
+
+    internal Machine(MachineBuilder builder)
+    {
+        Seed = builder.Seed;
+        Profile = builder.Profile;
+        CpuCount = builder.CpuCount;
+        AddressMap = builder.TakeAddressMap();
+        Memory = new MachineMemory(builder.Backing, builder.HugePages);
+        Clock = new MachineClock();
+        Tracer = new Tracer(Clock);
+        Faults = new FaultInjector();
+        validators.Add(AddressMap);
+    }
+
+    /// <summary>What every random choice of the machine comes from.</summary>
+    public ulong Seed { get; }
+
+    /// <summary>Which Linux it behaves as.</summary>
+    public LinuxProfile Profile { get; }
+
+    /// <summary>How many CPUs it has: the number of per-CPU lists, not of threads that may call.</summary>
+    public int CpuCount { get; }
+
+    /// <summary>What lies where in physical address space.</summary>
+    public AddressMap AddressMap { get; }
+
+    /// <summary>Its time.</summary>
+    public MachineClock Clock { get; }
+
+    /// <summary>Its tracing.</summary>
+    public Tracer Tracer { get; }
+
+    /// <summary>Its fault injection.</summary>
+    public FaultInjector Faults { get; }
+
+    /// <summary>Address space held outside the managed heap, touched or not.</summary>
+    public ByteCount NativeBytes => Memory.Ledger.Live;
+
+    /// <summary>How many devices were registered.</summary>
+    public int DeviceCount => devices.Count;
+
+    /// <summary>How its rooms reserve memory.</summary>
+    internal MachineMemory Memory { get; }
+
+    /// <summary>Starts a machine.</summary>
+    /// <returns>A builder with one CPU, no memory, seed 0 and the default profile.</returns>
+    public static MachineBuilder CreateBuilder() => new();
+
+    /// <summary>Adds a device.</summary>
+    /// <param name="name">A name that no other device of the machine has, as <c>0000:41:00.0</c>.</param>
+    /// <returns>Its identity, for the machine's whole life.</returns>
+    /// <exception cref="ArgumentException">The name is empty or taken.</exception>
+    public DeviceId RegisterDevice(string name)
+    {
+        ThrowIfDisposed();
+        return devices.Register(name);
+    }
+
+    /// <summary>The name of a device.</summary>
+    /// <param name="device">The device.</param>
+    /// <returns>The name it was registered under.</returns>
+    /// <exception cref="ArgumentOutOfRangeException">The machine has no such device.</exception>
+    public string DeviceName(DeviceId device) => devices.NameOf(device);
+
+    /// <summary>Finds a device by its name.</summary>
+    /// <param name="name">The name.</param>
+    /// <param name="device">The device, or none.</param>
+    /// <returns>Whether there is one.</returns>
+    public bool TryFindDevice(string name, out DeviceId device) => devices.TryFind(name, out device);
+
+    /// <summary>A stream of random numbers of the machine's seed, for one user.</summary>
+    /// <param name="stream">The user's name: the same name gives the same numbers, another name others.</param>
+    /// <returns>The stream.</returns>
+    public MachineRandom CreateRandom(string stream)
+    {
+        ArgumentException.ThrowIfNullOrEmpty(stream);
+        return MachineRandom.ForStream(Seed, stream);
+    }
+
+    /// <summary>Adds a device's window to the live machine, as hotplug does.</summary>
+    /// <param name="name">What /proc/iomem would call it.</param>
+    /// <param name="range">Its addresses, below 2^52; no alignment is asked.</param>
+    /// <param name="window">The window, or null when refused.</param>
+    /// <param name="node">The node it is near to.</param>
+    /// <returns>
+    /// <see cref="Errno.EINVAL"/>: the range is empty or passes 2^52.
+    /// <see cref="Errno.EBUSY"/>: something lies there already.
+    /// </returns>
+    /// <exception cref="ArgumentException"><paramref name="name"/> is empty.</exception>
+    public Errno TryAddDeviceWindow(string name, PhysRange range, out AddressRegion? window, NodeId? node = null) =>
+        TryAddRegion(AddressRegionKind.DeviceWindow, name, range, node, out window);
+
+    /// <summary>Reserves unused addresses to stand for a device's private memory, which no CPU can reach.</summary>
+    /// <param name="name">What /proc/iomem would call it.</param>
+    /// <param name="length">How many bytes; rounded up to 2 MiB, the granule of page maps.</param>
+    /// <param name="region">The region, or null when refused.</param>
+    /// <param name="node">The node the device is near to.</param>
+    /// <returns>
+    /// <see cref="Errno.EINVAL"/>: the length is zero or passes 2^52.
+    /// <see cref="Errno.ERANGE"/>: no unused range is long enough.
+    /// </returns>
+    /// <remarks><b>Linux:</b> devm_request_free_mem_region (v6.12), which also searches from the top down.</remarks>
+    public Errno TryAddDevicePrivate(string name, ByteCount length, out AddressRegion? region, NodeId? node = null)
+    {
+        region = null;
+        if (length.IsZero || length.Value > AddressMap.End.Value)
+        {
+            return Errno.EINVAL;
+        }
+
+        ulong granule = PageSize.Large.Bytes.Value;
+        var rounded = new ByteCount((length.Value + granule - 1) & ~(granule - 1));
+        while (AddressMap.TryFindUnused(rounded, PageSize.Large.Bytes, out PhysRange range))
+        {
+            // Another thread may take the range between the search and the add: then search again.
+            Errno errno = TryAddRegion(AddressRegionKind.DevicePrivate, name, range, node, out region);
+            if (errno != Errno.EBUSY)
+            {
+                return errno;
+            }
+        }
+
+        return Errno.ERANGE;
+    }
+
+    /// <summary>Takes a device's window or private memory out of the live machine. Leases of its bytes stay good until they end.</summary>
+    /// <param name="region">The region.</param>
+    /// <returns>
+    /// <see cref="Errno.EINVAL"/>: it is RAM or a reserved hole, which the machine keeps.
+    /// <see cref="Errno.ENOENT"/>: it is not in the map: removed before.
+    /// </returns>
+    public Errno TryRemoveRegion(AddressRegion region)
+    {
+        ArgumentNullException.ThrowIfNull(region);
+        if (region.Kind is not (AddressRegionKind.DeviceWindow or AddressRegionKind.DevicePrivate))
+        {
+            return Errno.EINVAL;
+        }
+
+        if (!AddressMap.TryTakeOut(region))
+        {
+            return Errno.ENOENT;
+        }
+
+        region.Remove();
+        return Errno.Ok;
+    }
+
+    /// <summary>Borrows the bytes at physical addresses, as a CPU sees them.</summary>
+    /// <param name="range">The addresses; inside one region of RAM or one window, fewer than 2^31.</param>
+    /// <param name="lease">The bytes, or none when refused; the caller disposes it.</param>
+    /// <returns>
+    /// <see cref="Errno.ENXIO"/>: nothing that a CPU can reach lies there, or not all of it in one region.
+    /// </returns>
+    /// <exception cref="ObjectDisposedException">The machine is disposed.</exception>
+    public Errno TryLease(PhysRange range, out SpanLease lease)
+    {
+        ThrowIfDisposed();
+        lease = default;
+        if (!AddressMap.TryFind(range.Start, out AddressRegion? region) || !region.Range.Contains(range))
+        {
+            return Errno.ENXIO;
+        }
+
+        if (region.Bytes(Memory) is not { } bytes)
+        {
+            return Errno.ENXIO;
+        }
+
+        return bytes.TryLease(new ByteCount(range.Start.Value - region.Range.Start.Value), range.Length, out lease)
+            ? Errno.Ok
+            : Errno.ENXIO; // the region was removed after it was found
+    }
+
+    /// <summary>Borrows the bytes at physical addresses that the caller knows to be there.</summary>
+    /// <param name="range">The addresses; inside one region of RAM or one window, fewer than 2^31.</param>
+    /// <returns>The bytes; the caller disposes the lease.</returns>
+    /// <exception cref="ArgumentOutOfRangeException">Nothing that a CPU can reach lies there.</exception>
+    /// <exception cref="ObjectDisposedException">The machine is disposed.</exception>
+    public SpanLease Lease(PhysRange range)
+    {
+        Errno errno = TryLease(range, out SpanLease lease);
+        return errno.IsOk
+            ? lease
+            : throw new ArgumentOutOfRangeException(
+                nameof(range), range, $"range must lie in one region of RAM or of a device window; {range} does not");
+    }
+
+    /// <summary>Makes bytes that no physical address leads to: the memory behind a device's own engine.</summary>
+    /// <param name="length">How many bytes.</param>
+    /// <returns>The region; the caller disposes it.</returns>
+    /// <exception cref="ObjectDisposedException">The machine is disposed.</exception>
+    public NativeRegion CreateDeviceMemory(ByteCount length)
+    {
+        ThrowIfDisposed();
+        return Memory.Reserve(length);
+    }
+
+    /// <summary>Recounts everything from the bottom and compares. Wants the machine at rest.</summary>
+    /// <exception cref="MmBugException">Something does not add up: a bug in Mm.</exception>
+    /// <exception cref="ObjectDisposedException">The machine is disposed.</exception>
+    public void Validate()
+    {
+        ThrowIfDisposed();
+        foreach (IValidator validator in validators)
+        {
+            validator.Validate();
+        }
+    }
+
+    /// <summary>Ends the machine and gives its memory back. Twice does nothing.</summary>
+    public void Dispose()
+    {
+        if (Interlocked.Exchange(ref isDisposed, 1) != 0)
+        {
+            return;
+        }
+
+        // Newest first: a part may use the ones made before it until its own end.
+        for (int i = parts.Count - 1; i >= 0; i--)
+        {
+            parts[i].Dispose();
+        }
+
+        foreach (AddressRegion region in AddressMap.Regions)
+        {
+            region.Remove();
+        }
+    }
+
+    private Errno TryAddRegion(
+        AddressRegionKind kind, string name, PhysRange range, NodeId? node, out AddressRegion? region)
+    {
+        ThrowIfDisposed();
+        ArgumentException.ThrowIfNullOrWhiteSpace(name);
+        region = null;
+        if (!AddressMap.IsLegal(range))
+        {
+            return Errno.EINVAL;
+        }
+
+        var candidate = new AddressRegion(kind, range, node ?? NodeId.None, name);
+        if (!AddressMap.TryAdd(candidate, out _))
+        {
+            return Errno.EBUSY;
+        }
+
+        region = candidate;
+        return Errno.Ok;
+    }
+
+    private void ThrowIfDisposed() => ObjectDisposedException.ThrowIf(Volatile.Read(ref isDisposed) != 0, this);
+}
