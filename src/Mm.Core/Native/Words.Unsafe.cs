@@ -1,0 +1,31 @@
+using System.Runtime.InteropServices;
+using System.Runtime.Intrinsics;
+
+namespace Mm.Core.Native;
+
+/// <summary>Spans of words seen as the 64-bit integers they consist of, and as vectors of them.</summary>
+/// <remarks>
+/// Reinterprets; copies nothing. The spans live as long as the ones they were made of, and no longer.
+/// <para><b>Invariants:</b> (1) <see cref="Pfn"/> is one 64-bit integer and <see cref="PhysRange"/> is two, start and
+/// length; <c>WordsTests</c> holds that.</para>
+/// </remarks>
+internal static class Words
+{
+    // SAFETY: (1) above makes the casts exact; MemoryMarshal.Cast rounds the length down and needs no alignment
+    // on the processors that .NET runs on, where vector loads from spans are emitted as unaligned ones.
+
+    internal static ReadOnlySpan<ulong> Of(ReadOnlySpan<Pfn> frames) => MemoryMarshal.Cast<Pfn, ulong>(frames);
+
+    internal static ReadOnlySpan<ulong> Of(ReadOnlySpan<PhysRange> ranges) => MemoryMarshal.Cast<PhysRange, ulong>(ranges);
+
+    internal static Span<ulong> Of(Span<PhysRange> ranges) => MemoryMarshal.Cast<PhysRange, ulong>(ranges);
+
+    internal static ReadOnlySpan<Vector128<ulong>> AsVector128(ReadOnlySpan<ulong> words) =>
+        MemoryMarshal.Cast<ulong, Vector128<ulong>>(words);
+
+    internal static ReadOnlySpan<Vector256<ulong>> AsVector256(ReadOnlySpan<ulong> words) =>
+        MemoryMarshal.Cast<ulong, Vector256<ulong>>(words);
+
+    internal static ReadOnlySpan<Vector512<ulong>> AsVector512(ReadOnlySpan<ulong> words) =>
+        MemoryMarshal.Cast<ulong, Vector512<ulong>>(words);
+}
