@@ -1,3 +1,5 @@
+using Mm.P2pDma.Topologies;
+
 namespace Mm.P2pDma.Importers;
 
 /// <summary>Collects the errors and notes of one import.</summary>
@@ -61,5 +63,31 @@ internal sealed class ImportLog(string file, ImportLimits limits)
         {
             notes.Add(new ImportNote(position, text));
         }
+    }
+
+    /// <summary>Makes the result: the topology if there are no errors.</summary>
+    /// <param name="format">The format's name.</param>
+    /// <param name="build">Makes the topology; asked only when there are no errors. Null (with an error noted) refuses.</param>
+    /// <returns>The result.</returns>
+    internal ImportResult Finish(string format, Func<Topology?> build)
+    {
+        Topology? topology = HasErrors ? null : build();
+        return topology is null || HasErrors
+            ? ImportResult.Refused(format, errors, notes)
+            : ImportResult.Imported(format, topology, notes);
+    }
+
+    /// <summary>Makes the result of a refused file.</summary>
+    /// <param name="format">The format's name.</param>
+    /// <param name="last">The error that ended it.</param>
+    /// <returns>The result.</returns>
+    internal ImportResult Refuse(string format, ImportError last)
+    {
+        if (!IsFull)
+        {
+            errors.Add(last);
+        }
+
+        return ImportResult.Refused(format, errors, notes);
     }
 }
