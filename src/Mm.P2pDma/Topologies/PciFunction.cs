@@ -44,7 +44,10 @@ public sealed record PciFunction
     /// <summary>Its access control services.</summary>
     public AcsControl Acs { get; init; }
 
-    /// <summary>The link above it.</summary>
+    /// <summary>
+    /// The link that its own registers describe: for a root port or switch downstream port the one below it, for all
+    /// others the one above.
+    /// </summary>
     public PciLink Link { get; init; }
 
     /// <summary>The NUMA node that it is near; <see cref="NodeId.None"/> where not told.</summary>

@@ -1,6 +1,6 @@
 namespace Mm.P2pDma.Topologies;
 
-/// <summary>The link above a function: what it can do and what it does now, told apart (idle devices slow down).</summary>
+/// <summary>A function's link: what it can do and what it does now, told apart (idle devices slow down).</summary>
 /// <remarks><c>default</c> is a link of which nothing is known. Immutable.</remarks>
 /// <param name="Capable">What the port can do.</param>
 /// <param name="Current">What the link does now.</param>

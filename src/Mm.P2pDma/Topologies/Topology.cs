@@ -29,6 +29,10 @@ public sealed class Topology
     /// <summary>A token that dies with the next edit.</summary>
     public ValidityToken Validity => validity.Token;
 
+    /// <summary>An independent topology that starts from the present state: for asking what an edit would do, without doing it here.</summary>
+    /// <returns>The copy; it shares nothing that an edit can change.</returns>
+    public Topology Fork() => new(current);
+
     /// <summary>Hot-adds a function.</summary>
     /// <param name="function">The function; on a root bus it comes last, as in Linux.</param>
     /// <param name="defect">What is wrong, or nothing.</param>
