@@ -1,5 +1,6 @@
 using System.Diagnostics.CodeAnalysis;
 using Mm.Core.Checks;
+using Mm.Core.Locking;
 
 namespace Mm.Core;
 
@@ -16,7 +17,7 @@ public sealed class AddressMap : IValidator
     /// <summary>The first address that no machine has: 2^52, the end of x86-64 physical address space.</summary>
     public static readonly PhysAddr End = new(1UL << 52);
 
-    private readonly Lock gate = new();
+    private readonly RankedLock gate = new(LockRank.AddressMap);
     private AddressRegion[] regions = []; // replaced under gate; read with acquire
 
     internal AddressMap()
@@ -87,7 +88,7 @@ public sealed class AddressMap : IValidator
     /// <returns>Whether it was added; a refusal changes nothing.</returns>
     internal bool TryAdd(AddressRegion region, [NotNullWhen(false)] out AddressRegion? conflict)
     {
-        lock (gate)
+        using (gate.Enter())
         {
             if (TryFindOverlap(regions, region.Range, out conflict))
             {
@@ -105,7 +106,7 @@ public sealed class AddressMap : IValidator
     /// <returns>Whether it was in the map.</returns>
     internal bool TryTakeOut(AddressRegion region)
     {
-        lock (gate)
+        using (gate.Enter())
         {
             int index = Array.IndexOf(regions, region);
             if (index < 0)
