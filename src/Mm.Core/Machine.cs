@@ -1,4 +1,5 @@
 using Mm.Core.Checks;
+using Mm.Core.Dma;
 using Mm.Core.Native;
 using Mm.Core.Tracing;
 
@@ -33,7 +34,9 @@ public sealed class Machine : IDisposable
         Clock = new MachineClock();
         Tracer = new Tracer(Clock);
         Faults = new FaultInjector();
+        Dma = new DmaDevices(Faults, TryLease);
         validators.Add(AddressMap);
+        validators.Add(Dma);
     }
 
     /// <summary>What every random choice of the machine comes from.</summary>
@@ -53,6 +56,9 @@ public sealed class Machine : IDisposable
 
     /// <summary>Its tracing.</summary>
     public Tracer Tracer { get; }
+
+    /// <summary>Its devices that do DMA, and their mappings.</summary>
+    public DmaDevices Dma { get; }
 
     /// <summary>Its fault injection.</summary>
     public FaultInjector Faults { get; }
