@@ -69,6 +69,7 @@ internal sealed class ImportDraft(ImportLog log)
     {
         if (Builder.TryBuild(out Topology? topology, out TopologyDefect defect))
         {
+            NoteSlowBridges(topology.Snapshot);
             return topology;
         }
 
@@ -77,5 +78,23 @@ internal sealed class ImportDraft(ImportLog log)
             : log.At(0, 0);
         log.Error(position, defect.ToString(), defect.Subject ?? "", "a tree of PCI functions below host bridges");
         return null;
+    }
+
+    // Virtual machines report links of switches that are a fraction of what their devices say (a root port of 2 GB/s above
+    // a GPU of 63): whoever computes bandwidth should know.
+    private void NoteSlowBridges(TopologySnapshot snapshot)
+    {
+        foreach (PciFunction function in snapshot.Functions)
+        {
+            if (snapshot.ParentOf(function) is { Link.Bandwidth: { } above } parent
+                && function.Link.Bandwidth is { } own
+                && above.BytesPerSecond < own.BytesPerSecond / 10)
+            {
+                log.Note(
+                    functions[parent.Place],
+                    $"the link of {parent.Place} ({above}) is slower than a tenth of that of {function.Place} below ({own}): "
+                    + "it is probably not told right");
+            }
+        }
     }
 }
