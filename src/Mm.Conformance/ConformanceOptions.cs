@@ -1,0 +1,15 @@
+using Mm.Conformance.Recordings;
+using Mm.P2pDma.Routing;
+
+namespace Mm.Conformance;
+
+/// <summary>What a replay is held to.</summary>
+/// <remarks>Immutable.</remarks>
+public sealed record ConformanceOptions
+{
+    /// <summary>How much of a file is read before it is refused.</summary>
+    public RecordingLimits Limits { get; init; } = new();
+
+    /// <summary>The rules of peer-to-peer routing; the recordings are of Linux 6.12.</summary>
+    public P2pRules P2pRules { get; init; } = P2pRules.Linux612;
+}
