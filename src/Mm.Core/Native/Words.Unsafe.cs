@@ -28,4 +28,13 @@ internal static class Words
 
     internal static ReadOnlySpan<Vector512<ulong>> AsVector512(ReadOnlySpan<ulong> words) =>
         MemoryMarshal.Cast<ulong, Vector512<ulong>>(words);
+
+    internal static ReadOnlySpan<Vector128<long>> AsVector128(ReadOnlySpan<long> words) =>
+        MemoryMarshal.Cast<long, Vector128<long>>(words);
+
+    internal static ReadOnlySpan<Vector256<long>> AsVector256(ReadOnlySpan<long> words) =>
+        MemoryMarshal.Cast<long, Vector256<long>>(words);
+
+    internal static ReadOnlySpan<Vector512<long>> AsVector512(ReadOnlySpan<long> words) =>
+        MemoryMarshal.Cast<long, Vector512<long>>(words);
 }

@@ -67,6 +67,11 @@ public sealed partial class PhysRangeListBuilder
         return EndAppend(mark, Append(range, mergesFirst: true));
     }
 
+    /// <summary>Appends ranges in the order given, all or none of them.</summary>
+    /// <param name="items">The ranges; each is cut where its owner changes.</param>
+    /// <returns>As <see cref="TryAppend(PhysRange)"/>.</returns>
+    public Errno TryAppend(ReadOnlySpan<PhysRange> items) => TryAppendAll(items, static range => range);
+
     /// <summary>Appends a range without merging it with the last one, to keep a division that somebody else made.</summary>
     /// <param name="range">The range; it is cut where its owner changes.</param>
     /// <returns>As <see cref="TryAppend(PhysRange)"/>.</returns>
@@ -139,6 +144,25 @@ public sealed partial class PhysRangeListBuilder
         length = default;
         extent = default;
         extentOwner = null;
+    }
+
+    /// <summary>Appends the ranges of other things, all or none of them.</summary>
+    /// <param name="items">The things.</param>
+    /// <param name="rangeOf">The range of one.</param>
+    /// <returns>As <see cref="TryAppend(PhysRange)"/>.</returns>
+    internal Errno TryAppendAll<T>(ReadOnlySpan<T> items, Func<T, PhysRange> rangeOf)
+    {
+        Mark mark = Now();
+        foreach (T item in items)
+        {
+            Errno errno = Append(rangeOf(item), mergesFirst: true);
+            if (!errno.IsOk)
+            {
+                return EndAppend(mark, errno);
+            }
+        }
+
+        return Errno.Ok;
     }
 
     // Cuts the range where its owner changes.
