@@ -42,9 +42,9 @@ internal sealed class EytzingerKeys
         ulong wanted = address.Value;
         ReadOnlySpan<ulong> all = keys;
         int position = 1;
-        while ((uint)position < (uint)all.Length)
+        while (position < all.Length)
         {
-            position = unchecked((2 * position) + (all[position] <= wanted ? 1 : 0)); // stays below twice an array's length
+            position = (2 * position) + (all[position] <= wanted ? 1 : 0);
         }
 
         // The steps taken are the bits below the leading one; the last step to the right left a key at or below.

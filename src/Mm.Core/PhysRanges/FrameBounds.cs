@@ -16,5 +16,12 @@ internal readonly record struct FrameBounds(long Lowest, long Highest)
     internal Pfn Last => new((ulong)Highest);
 
     /// <summary>The bounds of these frames and one more.</summary>
-    internal FrameBounds Widen(long frame) => new(Math.Min(Lowest, frame), Math.Max(Highest, frame));
+    internal FrameBounds Widen(ulong frame)
+    {
+        long signed = unchecked((long)frame); // the word's bits, as vectors compare them
+        return new FrameBounds(Math.Min(Lowest, signed), Math.Max(Highest, signed));
+    }
+
+    /// <summary>The bounds of one frame.</summary>
+    internal static FrameBounds Of(ulong frame) => new FrameBounds(long.MaxValue, long.MinValue).Widen(frame);
 }

@@ -42,7 +42,7 @@ internal static class PfnCoalescer
         ReadOnlySpan<ulong> words = Words.Of(frames);
         Span<ulong> output = Words.Of(into);
         output[0] = words[0] << Shift;
-        bounds = new FrameBounds((long)words[0], (long)words[0]);
+        bounds = FrameBounds.Of(words[0]);
         int count = level switch
         {
             VectorLevel.Vector512 => CoalesceBy512(words, output, ref bounds),
@@ -221,7 +221,7 @@ internal static class PfnCoalescer
             if (follows == Vector128<ulong>.AllBitsSet)
             {
                 // Consecutive, so the ends bound the rest, unless they wrap: then the last is below the first and seen.
-                bounds = bounds.Widen((long)frames[index]).Widen((long)frames[index + BlockFrames - 1]);
+                bounds = bounds.Widen(frames[index]).Widen(frames[index + BlockFrames - 1]);
                 continue;
             }
 

@@ -118,7 +118,7 @@ public sealed class PhysRangeList : IDisposable
     /// <exception cref="ObjectDisposedException">The list was disposed.</exception>
     public RangeOwner OwnerOf(int index)
     {
-        if ((uint)index >= (uint)Count)
+        if (index < 0 || index >= Count)
         {
             throw new ArgumentOutOfRangeException(nameof(index), index, $"index must be in [0, {count})");
         }

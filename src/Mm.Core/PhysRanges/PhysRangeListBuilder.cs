@@ -226,7 +226,10 @@ public sealed partial class PhysRangeListBuilder
         {
             extentOwner = owners.FindOwner(address, out extent);
             extentVersion = version;
-            Check.That(extent.Contains(address), $"the extent {extent} must contain {address}");
+            if (!extent.Contains(address))
+            {
+                Check.That(condition: false, $"the extent {extent} that was answered must contain {address}"); // no text unless it fails
+            }
         }
 
         return extentOwner;

@@ -1,0 +1,31 @@
+using Mm.Core.Native;
+
+namespace Mm.Core.Tests.Native;
+
+[TestFixture]
+internal sealed class WordsTests
+{
+    [Test]
+    public void Ranges_AreTwoIntegersEach_StartAndLength()
+    {
+        PhysRange[] ranges = [new(new PhysAddr(1), new ByteCount(2)), new(new PhysAddr(3), new ByteCount(4))];
+        Assert.That(Words.Of(ranges.AsSpan()).ToArray(), Is.EqualTo(new ulong[] { 1, 2, 3, 4 }));
+        Words.Of(ranges.AsSpan())[3] = 9;
+        Assert.That(ranges[1].Length.Value, Is.EqualTo(9UL));
+    }
+
+    [Test]
+    public void Frames_AreOneIntegerEach() =>
+        Assert.That(Words.Of([new Pfn(7), new Pfn(8)]).ToArray(), Is.EqualTo(new ulong[] { 7, 8 }));
+
+    [TestCase(0)]
+    [TestCase(1)]
+    [TestCase(1000)]
+    public void AlignedWords_OfAnyLength_AreThatLongAndWritable(int length)
+    {
+        var words = new AlignedWords(length);
+        words.Span.Fill(-1);
+        Assert.That((words.Length, words.Span.Length), Is.EqualTo((length, length)));
+        Assert.That(words.Span.ToArray(), Is.All.EqualTo(-1L));
+    }
+}
