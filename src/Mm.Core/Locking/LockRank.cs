@@ -62,6 +62,12 @@ public enum LockRank
     Zone = 36,
 
     /// <summary>
+    /// Protects: who follows an address space, and the sequence of its invalidations. Kind: short; a leaf. Callbacks
+    /// never run with it held. <b>Linux:</b> mmu_notifier_subscriptions::lock.
+    /// </summary>
+    Notifiers = 52,
+
+    /// <summary>
     /// Protects: the list of regions of an address map. Kind: short; a leaf. <b>Linux:</b> resource_lock.
     /// </summary>
     AddressMap = 56,
