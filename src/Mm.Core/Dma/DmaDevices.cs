@@ -1,5 +1,6 @@
 using System.Diagnostics.CodeAnalysis;
 using Mm.Core.Checks;
+using Mm.Core.Locking;
 
 namespace Mm.Core.Dma;
 
@@ -8,14 +9,14 @@ namespace Mm.Core.Dma;
 /// Owns their mappings' books and the diagnostics. Not responsible for what the devices are: topologies say that.
 /// <para><b>Linux:</b> no single symbol; what dma_configure sets up for each struct device (v6.12).</para>
 /// <para><b>Invariants:</b> (1) one <see cref="DmaDevice"/> for each attached <see cref="DeviceId"/>.</para>
-/// <para><b>Locking:</b> a lock of its own; safe from any thread.</para>
+/// <para><b>Locking:</b> a lock of its own, rank DmaDomain; safe from any thread.</para>
 /// </remarks>
 [SuppressMessage("Naming", "CA1710:Identifiers should have correct suffix", Justification = "A registry, not a collection.")]
 public sealed class DmaDevices : IValidator
 {
     private const ulong CacheLineMask = 63;
 
-    private readonly Lock gate = new();
+    private readonly RankedLock gate = new(LockRank.DmaDomain);
     private readonly Dictionary<DeviceId, DmaDevice> devices = []; // protected by gate
     private readonly List<IommuDomain> domains = []; // protected by gate
 
@@ -49,7 +50,7 @@ public sealed class DmaDevices : IValidator
     public IommuDomain CreateDomain(string name, DmaAddr first, DmaAddr last)
     {
         var domain = new IommuDomain(name, first, last, Faults);
-        lock (gate)
+        using (gate.Enter())
         {
             domains.Add(domain);
         }
@@ -72,7 +73,7 @@ public sealed class DmaDevices : IValidator
         }
 
         var view = new DmaDevice(this, device, mask, limits, domain);
-        lock (gate)
+        using (gate.Enter())
         {
             return devices.TryAdd(device, view)
                 ? view
@@ -86,7 +87,7 @@ public sealed class DmaDevices : IValidator
     /// <returns>Whether it is attached.</returns>
     public bool TryFind(DeviceId device, [NotNullWhen(true)] out DmaDevice? view)
     {
-        lock (gate)
+        using (gate.Enter())
         {
             return devices.TryGetValue(device, out view);
         }
@@ -98,7 +99,7 @@ public sealed class DmaDevices : IValidator
     public Errno TryDetach(DeviceId device)
     {
         DmaDevice? view;
-        lock (gate)
+        using (gate.Enter())
         {
             if (!devices.Remove(device, out view))
             {
@@ -115,7 +116,7 @@ public sealed class DmaDevices : IValidator
     public void Validate()
     {
         IommuDomain[] all;
-        lock (gate)
+        using (gate.Enter())
         {
             all = [.. domains];
         }

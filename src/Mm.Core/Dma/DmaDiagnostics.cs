@@ -1,4 +1,5 @@
 using Mm.Core.Checks;
+using Mm.Core.Locking;
 
 namespace Mm.Core.Dma;
 
@@ -6,13 +7,13 @@ namespace Mm.Core.Dma;
 /// <remarks>
 /// Refuses nothing and changes no answer. The first 1024 findings are kept; all are counted.
 /// <para><b>Linux:</b> dma-debug, CONFIG_DMA_API_DEBUG (v6.12).</para>
-/// <para><b>Locking:</b> a lock of its own, innermost; safe from any thread.</para>
+/// <para><b>Locking:</b> a lock of its own, rank Leaf; safe from any thread.</para>
 /// </remarks>
 public sealed class DmaDiagnostics
 {
     private const int Kept = 1024;
 
-    private readonly Lock gate = new();
+    private readonly RankedLock gate = new(LockRank.Leaf);
     private readonly List<DmaDiagnostic> found = []; // protected by gate
 
     internal DmaDiagnostics()
@@ -29,7 +30,7 @@ public sealed class DmaDiagnostics
     /// <returns>A copy.</returns>
     public IReadOnlyList<DmaDiagnostic> Collect()
     {
-        lock (gate)
+        using (gate.Enter())
         {
             return [.. found];
         }
@@ -38,7 +39,7 @@ public sealed class DmaDiagnostics
     /// <summary>Forgets all findings.</summary>
     public void Clear()
     {
-        lock (gate)
+        using (gate.Enter())
         {
             found.Clear();
             Count = 0;
@@ -52,7 +53,7 @@ public sealed class DmaDiagnostics
             return;
         }
 
-        lock (gate)
+        using (gate.Enter())
         {
             Count++;
             if (found.Count < Kept)

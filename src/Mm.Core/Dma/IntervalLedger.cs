@@ -1,4 +1,5 @@
 using System.Diagnostics.CodeAnalysis;
+using Mm.Core.Locking;
 
 namespace Mm.Core.Dma;
 
@@ -6,11 +7,11 @@ namespace Mm.Core.Dma;
 /// <remarks>
 /// For the slow paths: a device's single accesses and the diagnostics. Entries are short, since limits cut them, so a
 /// search looks back from an address by the longest entry ever seen.
-/// <para><b>Locking:</b> a lock of its own, innermost.</para>
+/// <para><b>Locking:</b> a lock of its own, rank Leaf.</para>
 /// </remarks>
 internal sealed class IntervalLedger
 {
-    private readonly Lock gate = new();
+    private readonly RankedLock gate = new(LockRank.Leaf);
     private readonly SortedSet<Entry> entries = new(ByStart.Instance); // protected by gate
     private ulong longest; // protected by gate
     private ulong nextSerial; // protected by gate
@@ -20,7 +21,7 @@ internal sealed class IntervalLedger
     {
         get
         {
-            lock (gate)
+            using (gate.Enter())
             {
                 return entries.Count;
             }
@@ -36,7 +37,7 @@ internal sealed class IntervalLedger
     /// <returns>The entry, to remove it by.</returns>
     public Entry Add(ulong start, ulong length, PhysAddr target, DmaMapping mapping, bool isBusAddress = false)
     {
-        lock (gate)
+        using (gate.Enter())
         {
             var entry = new Entry(start, length, nextSerial++, target, mapping, isBusAddress);
             longest = Math.Max(longest, length);
@@ -49,7 +50,7 @@ internal sealed class IntervalLedger
     /// <param name="entry">An entry that was added.</param>
     public void Remove(Entry entry)
     {
-        lock (gate)
+        using (gate.Enter())
         {
             bool was = entries.Remove(entry);
             Checks.Check.That(was, "dma ledger: an entry left twice");
@@ -65,7 +66,7 @@ internal sealed class IntervalLedger
     public bool TryFind(ulong start, ulong length, Predicate<Entry> prefer, [NotNullWhen(true)] out Entry? found)
     {
         found = null;
-        lock (gate)
+        using (gate.Enter())
         {
             if (entries.Count == 0)
             {

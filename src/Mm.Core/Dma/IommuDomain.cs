@@ -1,4 +1,5 @@
 using Mm.Core.Checks;
+using Mm.Core.Locking;
 
 namespace Mm.Core.Dma;
 
@@ -11,11 +12,12 @@ namespace Mm.Core.Dma;
 /// where iommu_dma_map_sg maps whatever memory follows the previous entry.</para>
 /// <para><b>Invariants:</b> (1) nothing is mapped outside of a taken run; (2) address 0 is never taken, so that it never
 /// means a mapping; (3) a refused call changes neither the runs nor the leaves.</para>
-/// <para><b>Locking:</b> one lock of its own, innermost: nobody is called while it is held.</para>
+/// <para><b>Locking:</b> one lock, rank IovaSpace, for addresses and page table alike: both change together here, and a
+/// refusal of either must undo the other.</para>
 /// </remarks>
 public sealed class IommuDomain
 {
-    private readonly Lock gate = new();
+    private readonly RankedLock gate = new(LockRank.IovaSpace);
     private readonly IovaAllocator iovas; // protected by gate
     private readonly IoPageTable pages; // protected by gate
     private readonly DmaAddr last; // immutable
@@ -70,7 +72,7 @@ public sealed class IommuDomain
     {
         get
         {
-            lock (gate)
+            using (gate.Enter())
             {
                 return iovas.UsedPages.ToBytes();
             }
@@ -82,7 +84,7 @@ public sealed class IommuDomain
     {
         get
         {
-            lock (gate)
+            using (gate.Enter())
             {
                 return pages.SmallLeaves.ToBytes().AddChecked(new ByteCount(pages.LargeLeaves << PageSize.Large.Shift));
             }
@@ -94,7 +96,7 @@ public sealed class IommuDomain
     {
         get
         {
-            lock (gate)
+            using (gate.Enter())
             {
                 return new PageCount((ulong)pages.TableCount);
             }
@@ -107,7 +109,7 @@ public sealed class IommuDomain
     /// <remarks><b>Linux:</b> reserve_iova, iova_reserve_pci_windows (v6.12).</remarks>
     public void Reserve(DmaAddr start, ByteCount length)
     {
-        lock (gate)
+        using (gate.Enter())
         {
             iovas.Reserve(start, length);
         }
@@ -129,7 +131,7 @@ public sealed class IommuDomain
     /// <returns>Whether something is mapped there.</returns>
     public bool TryTranslate(DmaAddr address, out PhysAddr target, out IoAccess access, out PageSize leaf)
     {
-        lock (gate)
+        using (gate.Enter())
         {
             return pages.TryTranslate(address, out target, out access, out leaf);
         }
@@ -139,7 +141,7 @@ public sealed class IommuDomain
     /// <exception cref="MmBugException">An invariant is broken.</exception>
     public void Validate()
     {
-        lock (gate)
+        using (gate.Enter())
         {
             iovas.Validate();
             pages.Validate();
@@ -150,7 +152,7 @@ public sealed class IommuDomain
     internal string Describe()
     {
         var lines = new List<string>();
-        lock (gate)
+        using (gate.Enter())
         {
             lines.AddRange(iovas.CollectRuns().Select(static run => $"run {run}"));
             pages.CollectLeaves(lines);
@@ -170,7 +172,7 @@ public sealed class IommuDomain
     internal Errno TryMap(
         ReadOnlySpan<DmaPiece> pieces, ByteCount window, DmaDevice device, IoAccess access, out IovaRange range)
     {
-        lock (gate)
+        using (gate.Enter())
         {
             Errno errno = TryTake(window.ToPagesRoundUp(), device, out range);
             if (!errno.IsOk)
@@ -194,7 +196,7 @@ public sealed class IommuDomain
     /// <param name="range">The window.</param>
     internal void Unmap(IovaRange range)
     {
-        lock (gate)
+        using (gate.Enter())
         {
             pages.Unmap(range.Start, range.Pages.ToBytes());
             iovas.Free(range);
