@@ -1,5 +1,4 @@
 using Mm.Core;
-using Mm.Core.Locking;
 
 namespace Mm.P2pDma.Topologies;
 
@@ -11,12 +10,12 @@ namespace Mm.P2pDma.Topologies;
 /// peer-to-peer verdicts are cached and never dropped; every edit here ends all tokens.</para>
 /// <para><b>Invariants:</b> (1) a refused edit changes nothing; (2) after an edit returned, every token taken before it
 /// is dead and <see cref="Snapshot"/> shows the edit.</para>
-/// <para><b>Locking:</b> edits exclude each other by a lock of rank <see cref="LockRank.Topology"/>; readers take <see cref="Snapshot"/> without
+/// <para><b>Locking:</b> edits exclude each other by a lock of the topology; readers take <see cref="Snapshot"/> without
 /// one. To pair a snapshot with a token, take the token first: then either the snapshot is as new or the token dies.</para>
 /// </remarks>
 public sealed class Topology
 {
-    private readonly RankedLock editing = new(LockRank.Topology);
+    private readonly Lock editing = new();
     private readonly ValiditySource validity = new();
 
     // Written under `editing`; volatile, so that a reader without the lock sees a whole snapshot.
@@ -33,6 +32,9 @@ public sealed class Topology
     /// <summary>An independent topology that starts from the present state: for asking what an edit would do, without doing it here.</summary>
     /// <returns>The copy; it shares nothing that an edit can change.</returns>
     public Topology Fork() => new(current);
+
+    /// <summary>What the tokens come from, for sources that are to end with every edit.</summary>
+    internal ValiditySource ValiditySource => validity;
 
     /// <summary>Hot-adds a function.</summary>
     /// <param name="function">The function; on a root bus it comes last, as in Linux.</param>
@@ -178,7 +180,7 @@ public sealed class Topology
 
     private Errno TryEdit(Func<TopologyParts, TopologyDefect> edit, out TopologyDefect defect)
     {
-        using (editing.Enter())
+        lock (editing)
         {
             TopologyParts parts = current.CopyParts();
             defect = edit(parts);
