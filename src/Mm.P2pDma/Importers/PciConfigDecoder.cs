@@ -157,10 +157,10 @@ internal static class PciConfigDecoder
         PciBarFlags flags = isIo
             ? PciBarFlags.Io
             : PciBarFlags.Memory
-                | ((value & 7) == 4 ? PciBarFlags.Is64Bit : 0)
-                | ((value & 8) != 0 ? PciBarFlags.Prefetchable : 0);
+                | ((value & 7) == 4 ? PciBarFlags.Is64Bit : PciBarFlags.None)
+                | ((value & 8) != 0 ? PciBarFlags.Prefetchable : PciBarFlags.None);
         bool isEnabled = (command & (isIo ? PciRegisters.CommandIo : PciRegisters.CommandMemory)) != 0;
-        flags |= isEnabled ? 0 : PciBarFlags.Disabled;
+        flags |= isEnabled ? PciBarFlags.None : PciBarFlags.Disabled;
         ByteCount? size = SizeOf(space, index);
         if (size is { } length && !PhysRange.TryCreate(new PhysAddr(address), length, out _))
         {
@@ -193,7 +193,7 @@ internal static class PciConfigDecoder
         uint address = register & 0xfffff800;
         if (address is not (0 or 0xfffff800))
         {
-            PciBarFlags flags = PciBarFlags.Memory | ((register & 1) != 0 ? 0 : PciBarFlags.Disabled);
+            PciBarFlags flags = PciBarFlags.Memory | ((register & 1) != 0 ? PciBarFlags.None : PciBarFlags.Disabled);
             bars.Add(new PciBar(PciBar.RomIndex, new PhysAddr(address), null, flags));
         }
     }
