@@ -159,6 +159,14 @@ internal static class LspciRegions
             return;
         }
 
+        // lspci 3.9 prints the upper half of a 64-bit BAR as a region of its own when it reads a dump.
+        bool isUpperHalf = address is null && size is null
+            && block.Bars.Exists(bar => bar.Index == index - 1 && bar.Flags.HasFlag(PciBarFlags.Is64Bit));
+        if (isUpperHalf)
+        {
+            return;
+        }
+
         if (block.Bars.Exists(bar => bar.Index == index))
         {
             line.Refuse($"region {index} is there twice", "each region once");

@@ -18,6 +18,7 @@ internal sealed class PciTreeAssembler(ImportLog log)
 
     private readonly ImportDraft draft = new(log);
     private readonly List<(PciFunction Function, ImportPosition Position)> parts = [];
+    private readonly HashSet<PciAddress> loose = [];
     private readonly Dictionary<PciAddress, PciFunction> functions = [];
     private readonly Dictionary<PciBusId, PciFunction> bridges = [];
 
@@ -27,7 +28,15 @@ internal sealed class PciTreeAssembler(ImportLog log)
     /// <summary>Adds a function.</summary>
     /// <param name="function">The function; without parent and host bridge where only bus numbers are known.</param>
     /// <param name="position">Where it stood.</param>
-    internal void Add(PciFunction function, ImportPosition position) => parts.Add((function, position));
+    /// <param name="isTreeTold">Whether the source lists bridges, so that a bus without one is a root bus; when not, nobody knows.</param>
+    internal void Add(PciFunction function, ImportPosition position, bool isTreeTold = true)
+    {
+        parts.Add((function, position));
+        if (!isTreeTold)
+        {
+            loose.Add(function.Address);
+        }
+    }
 
     /// <summary>Makes the tree.</summary>
     /// <param name="packageOf">The CPU package of a NUMA node, where told.</param>
@@ -98,9 +107,19 @@ internal sealed class PciTreeAssembler(ImportLog log)
             return function;
         }
 
-        return bridges.TryGetValue(function.Address.BusId, out PciFunction? bridge)
-            ? function with { Parent = bridge.Address }
-            : function with { HostBridge = function.Address.BusId };
+        if (bridges.TryGetValue(function.Address.BusId, out PciFunction? bridge))
+        {
+            return function with { Parent = bridge.Address };
+        }
+
+        if (!loose.Contains(function.Address))
+        {
+            return function with { HostBridge = function.Address.BusId };
+        }
+
+        // Whatever stands between this function and the root, the source does not have it.
+        draft.Builder.Omissions |= TopologyOmissions.Ports;
+        return function;
     }
 
     private void AddHostBridges(Func<NodeId, int?> packageOf)

@@ -1,5 +1,3 @@
-using Mm.Core;
-
 namespace Mm.P2pDma.Importers;
 
 /// <summary>Walks a folder for <see cref="SysfsFolder"/>: bounded in depth, entries and bytes, following no link.</summary>

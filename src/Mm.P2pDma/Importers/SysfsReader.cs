@@ -16,6 +16,7 @@ internal sealed class SysfsReader(SysfsTree tree, ImportLog log)
 {
     private readonly SysfsNodes nodes = new(tree, log);
     private int inferredNodes;
+    private int looseFunctions;
 
     /// <summary>Makes the machine.</summary>
     /// <returns>The topology; null, with an error in the log, when the tree makes none.</returns>
@@ -37,7 +38,10 @@ internal sealed class SysfsReader(SysfsTree tree, ImportLog log)
         assembler.Builder.AddHost(SysfsCpu.Identify(tree, log));
         foreach (PciFunction function in new SysfsPorts(log).Infer(devices.Values, ReadFunction))
         {
-            assembler.Add(function, tree.At(devices[function.Address].Path));
+            SysfsDevice device = devices[function.Address];
+            bool isTreeTold = device.Files.ContainsKey("config");
+            looseFunctions += isTreeTold || function.Parent is not null || function.HostBridge is not null ? 0 : 1;
+            assembler.Add(function, tree.At(device.Path), isTreeTold);
         }
 
         if (log.HasErrors)
@@ -59,6 +63,11 @@ internal sealed class SysfsReader(SysfsTree tree, ImportLog log)
         if (functions == 0)
         {
             log.Note(log.At(0, 0), "the machine has no PCI functions: only its NUMA nodes are known");
+        }
+
+        if (looseFunctions > 0)
+        {
+            log.Note(log.At(0, 0), $"the tree does not tell what {looseFunctions} functions hang below: their host bridges are unknown");
         }
 
         if (inferredNodes > 0)

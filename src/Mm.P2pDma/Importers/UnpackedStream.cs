@@ -1,6 +1,6 @@
-using System.IO.Compression;
 using ICSharpCode.SharpZipLib;
 using ICSharpCode.SharpZipLib.BZip2;
+using ICSharpCode.SharpZipLib.GZip;
 
 namespace Mm.P2pDma.Importers;
 
@@ -107,7 +107,8 @@ internal sealed class UnpackedStream : Stream
 
     private int ReadGzip(byte[] buffer, int offset, int count)
     {
-        unpacker ??= new GZipStream(packed, CompressionMode.Decompress, leaveOpen: true);
+        // Not the platform's GZipStream: it takes a file that was cut off for a shorter one.
+        unpacker ??= new GZipInputStream(packed) { IsStreamOwner = false };
         return unpacker.Read(buffer, offset, count);
     }
 
