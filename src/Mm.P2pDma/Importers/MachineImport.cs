@@ -18,6 +18,7 @@ public static class MachineImport
     [
         new HwlocXmlImporter(),
         new NcclXmlImporter(),
+        new MachineFileImporter(),
         new SysfsTarImporter(),
         new LspciImporter(),
     ];
