@@ -1,0 +1,143 @@
+using System.Diagnostics.CodeAnalysis;
+using Mm.Core.Checks;
+using Mm.Core.Native;
+
+namespace Mm.Core.Frames;
+
+// The facet of device memory: what a page map asks of the table.
+public sealed partial class FrameTable
+{
+    /// <summary>Gives device memory metadata, untouched until a page is used.</summary>
+    /// <param name="span">The frames, with zone <see cref="ZoneKind.Device"/>, a page map's index and an owner.</param>
+    /// <returns><see cref="Errno.ENOMEM"/>: a frame has metadata already.</returns>
+    internal Errno TryAddDevicePages(FrameSpan span)
+    {
+        Check.That(
+            span is { Zone: ZoneKind.Device, Pagemap: not 0, Owner: not null } && !span.Range.IsEmpty,
+            $"device pages have an owner and a page map: {span}");
+        lock (gate)
+        {
+            if (spans.FindOverlap(span.Range) is not null)
+            {
+                return Errno.ENOMEM;
+            }
+
+            ulong start = Math.Max(span.Start, main.Capacity);
+            if (start < span.End)
+            {
+                var range = new PfnRange(new Pfn(start), new PageCount(span.End - start));
+                NativeTable<PageMeta> table = memory.ReserveTable<PageMeta>(range.Count.Value);
+                Volatile.Write(ref annexes, [.. annexes, new FrameAnnex(range, table)]);
+            }
+
+            Volatile.Write(ref spans, spans.With(span));
+            return Errno.Ok;
+        }
+    }
+
+    /// <summary>Takes the metadata of device memory away. The page map has seen every page come back.</summary>
+    /// <param name="span">What was added.</param>
+    internal void RemoveDevicePages(FrameSpan span)
+    {
+        lock (gate)
+        {
+            Check.That(spans.All.Contains(span), $"the span must have been added: {span}");
+            Volatile.Write(ref spans, spans.Without(span));
+            for (ulong frame = span.Start; frame < Math.Min(span.End, main.Capacity); frame++)
+            {
+                ref PageMeta meta = ref main[frame];
+                var word = new PageCountWord(meta.Count);
+                Check.That(
+                    word.Bits == 0 || word == span.IdleCount,
+                    $"{new Pfn(frame)} must be idle when its page map goes; it is {word}");
+                meta = default;
+            }
+
+            FrameAnnex? annex = Array.Find(annexes, annex => span.Range.Contains(annex.Range));
+            if (annex is not null)
+            {
+                Volatile.Write(ref annexes, Array.FindAll(annexes, other => other != annex));
+                annex.Table.Dispose();
+            }
+        }
+    }
+
+    /// <summary>Hands an idle device page out: one reference, and locked.</summary>
+    /// <param name="page">The page.</param>
+    /// <returns>
+    /// <see cref="Errno.ENXIO"/>: the frame is no device memory with metadata.
+    /// <see cref="Errno.EBUSY"/>: it is handed out.
+    /// </returns>
+    /// <remarks><b>Linux:</b> zone_device_page_init (mm/memremap.c, v6.12), for memory whose idle pages have no reference.</remarks>
+    internal Errno TryTakeDevicePage(Pfn page)
+    {
+        if (Spans.Find(page.Value) is not { Zone: ZoneKind.Device } span)
+        {
+            return Errno.ENXIO;
+        }
+
+        ref PageMeta meta = ref UseDeviceMeta(page.Value, span);
+        lock (gate)
+        {
+            if (new PageCountWord(meta.Count).State != PageState.DeviceIdle)
+            {
+                return Errno.EBUSY;
+            }
+
+            meta.Flags = span.FreshFlags.With(PageFlags.Locked).Bits;
+            Volatile.Write(ref meta.Count, PageCountWord.Single.Bits); // pairs with the acquire of every get
+            return Errno.Ok;
+        }
+    }
+
+    /// <summary>Puts a device page back to how its kind of memory keeps idle pages. The end of every <see cref="IDevicePageOwner.OnLastReference"/>.</summary>
+    /// <param name="page">The page, frozen.</param>
+    internal void ReturnDevicePage(Pfn page)
+    {
+        FrameSpan? span = Spans.Find(page.Value);
+        ref PageMeta meta = ref Meta(page.Value);
+        var word = new PageCountWord(Volatile.Read(ref meta.Count));
+        if (span is null || word.State != PageState.Frozen || meta.MapCount != 0)
+        {
+            ThrowNotReturnable(page, word, meta.MapCount);
+        }
+
+        meta.Mapping = 0; // as free_zone_device_folio does: a stale mapping would still look anonymous
+        meta.Flags = span.FreshFlags.Bits;
+        meta.Generation = unchecked((ushort)(meta.Generation + 1)); // wraps: a lease is not that old
+        Volatile.Write(ref meta.Count, span.IdleCount.Bits); // pairs with the acquire of every get
+    }
+
+    // First use of a device page's metadata. Whoever sees a blank word comes through the lock, so the plain stores of
+    // flags are seen before the count that makes them meaningful.
+    private ref PageMeta UseDeviceMeta(ulong frame, FrameSpan span)
+    {
+        ref PageMeta meta = ref Meta(frame);
+        if (Volatile.Read(ref meta.Count) != 0)
+        {
+            return ref meta;
+        }
+
+        lock (gate)
+        {
+            if (meta.Count == 0)
+            {
+                meta.Flags = span.FreshFlags.Bits;
+                Volatile.Write(ref meta.Count, span.IdleCount.Bits);
+            }
+        }
+
+        return ref meta;
+    }
+
+    [DoesNotReturn]
+    private static void ThrowNotReturnable(Pfn page, PageCountWord word, uint mapCount) =>
+        Check.That(false, $"invariant 3: {page} must be frozen and unmapped; it is {word}, mapped {mapCount} times");
+
+    private IDevicePageOwner OwnerOf(ulong frame)
+    {
+        IDevicePageOwner? owner = Spans.Find(frame)?.Owner;
+        Check.That(owner is not null, "a device page has an owner");
+        return owner;
+    }
+}

@@ -1,0 +1,363 @@
+using System.Diagnostics.CodeAnalysis;
+using System.Runtime.CompilerServices;
+using Mm.Core.Checks;
+
+namespace Mm.Core.Frames;
+
+// The facet of the way down, from a stack to a zone, and of the way back up.
+public sealed partial class PageAllocator
+{
+    /// <summary>Takes back a block whose last reference is gone.</summary>
+    /// <param name="frame">The first frame's number; frozen.</param>
+    /// <param name="meta">Its metadata.</param>
+    /// <param name="order">The order.</param>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    internal void Free(ulong frame, ref PageMeta meta, int order)
+    {
+        var flags = new PageFlagsWord(meta.Flags);
+        if ((meta.Mapping | meta.MapCount | meta.Next | meta.Previous) != 0
+            || (flags.Flags & (PageFlagsWord.ForbiddenWhenFreed | PageFlags.HasTailState)) != PageFlags.None)
+        {
+            FreeWithState(frame, ref meta, order);
+        }
+
+        meta.Generation = unchecked((ushort)(meta.Generation + 1)); // wraps: a lease is not that old
+        int stack = StackForFree(frame, order, flags.ZoneKey);
+        if (stack < 0)
+        {
+            FreeToZone(frame, order, flags.ZoneKey);
+            return;
+        }
+
+        FrameCpu cpu = CurrentCpu();
+        meta.Count = PageCountWord.PerCpu(order).Bits;
+        int high = order == 0 ? FrameStack.High : FrameStack.HighLarge;
+        if (!cpu.TryPush(stack, frame, 1 << order, high))
+        {
+            PushSlowly(cpu, stack, frame, order);
+        }
+    }
+
+    /// <summary>Drops the reference of a raw block's holder.</summary>
+    /// <param name="token">What the lease remembers.</param>
+    /// <exception cref="ObjectDisposedException">The block was put or split before.</exception>
+    internal void PutBlock(PageToken token)
+    {
+        ref PageMeta meta = ref pages[token.Frame];
+        ThrowUnlessBlock(token, ref meta);
+        int zoneKey = new PageFlagsWord(meta.Flags).ZoneKey;
+        bool isPut = PageTransitions.TryUpdate(
+            ref meta.Count, default(PageTransitions.PutBlock), out PageCountWord after);
+        Check.That(isPut, "a block that is in use has its holder's reference");
+        if (after.References == 0)
+        {
+            Free(token.Frame, ref meta, token.Order);
+            return;
+        }
+
+        // Somebody else holds the first page: the other halves go, largest first.
+        for (int order = token.Order - 1; order >= 0; order--)
+        {
+            ulong tail = token.Frame + (1UL << order);
+            pages[tail].Flags = PageFlagsWord.OfZone(zoneKey).Bits;
+            Free(tail, ref pages[tail], order);
+        }
+    }
+
+    /// <summary>Turns a raw block into single pages.</summary>
+    /// <param name="token">What the lease remembers.</param>
+    /// <param name="references">Receives a reference to each page.</param>
+    /// <exception cref="ArgumentException"><paramref name="references"/> is not as long as the block.</exception>
+    /// <exception cref="ObjectDisposedException">The block was put or split before.</exception>
+    internal void SplitBlock(PageToken token, Span<PageRef> references)
+    {
+        int count = 1 << token.Order;
+        if (references.Length != count)
+        {
+            throw new ArgumentException(
+                $"pages must have one place for each of the {count} pages; it has {references.Length}", nameof(references));
+        }
+
+        ref PageMeta meta = ref pages[token.Frame];
+        ThrowUnlessBlock(token, ref meta);
+        int zoneKey = new PageFlagsWord(meta.Flags).ZoneKey;
+        for (int i = 1; i < count; i++)
+        {
+            ulong frame = token.Frame + (uint)i;
+            ref PageMeta tail = ref pages[frame];
+            tail.Flags = PageFlagsWord.OfZone(zoneKey).Bits;
+            Volatile.Write(ref tail.Count, PageCountWord.Single.Bits); // release: pairs with the acquire of every get
+            references[i] = new PageRef(table, new PageToken(frame, tail.Generation));
+        }
+
+        bool isSplit = PageTransitions.TryUpdate(ref meta.Count, default(PageTransitions.SplitBlock), out _);
+        Check.That(isSplit, "a block that is in use can be split");
+        references[0] = new PageRef(table, new PageToken(token.Frame, meta.Generation));
+    }
+
+    private Errno TryFind(AllocationRequest request, FrameCpu cpu, out ulong frame, out int zoneKey)
+    {
+        frame = 0;
+        zoneKey = 0;
+        if (faults.ShouldFail(FaultPoint.PageAlloc))
+        {
+            return Errno.ENOMEM;
+        }
+
+        if (cpu.PinDepth > 0)
+        {
+            request = request.ForPinScope();
+        }
+
+        if (TryZones(request, cpu, out frame, out zoneKey))
+        {
+            return Errno.Ok;
+        }
+
+        if (request.IsAtomic)
+        {
+            return Errno.ENOMEM;
+        }
+
+        // What lies on stacks may be all that is missing, or the buddy that a larger block needs.
+        DrainStacks();
+        return TryZones(request, cpu, out frame, out zoneKey) ? Errno.Ok : Errno.ENOMEM;
+    }
+
+    private bool TryZones(AllocationRequest request, FrameCpu cpu, out ulong frame, out int zoneKey)
+    {
+        NodeId node = request.Node.IsKnown ? request.Node : zonelists.Home;
+        foreach (FrameZone zone in zonelists.Of(request.Plan))
+        {
+            bool isAllowed = !request.IsThisNodeOnly || zone.Node == node;
+            if (isAllowed && TryZone(request, cpu, zone, out frame))
+            {
+                zoneKey = zone.Key;
+                return true;
+            }
+        }
+
+        frame = 0;
+        zoneKey = 0;
+        return false;
+    }
+
+    private bool TryZone(AllocationRequest request, FrameCpu cpu, FrameZone zone, out ulong frame)
+    {
+        bool isMovable = request.Mobility == MigrateType.Movable;
+        if (request.Order == 0)
+        {
+            return TryPopOrRefill(request, cpu, zone, out frame);
+        }
+
+        int large = (zone.Key * FrameCpu.StacksPerZone) + FrameCpu.LargeStack;
+        if (request.Order == Pageblocks.Order && isMovable && cpu.TryPop(large, (int)Pageblocks.Frames, out frame))
+        {
+            return true;
+        }
+
+        bool isFound;
+        lock (zone.Gate)
+        {
+            isFound = zone.TryTake(request.Order, request.Mobility, isMovable, request.IsAtomic, out frame);
+        }
+
+        if (isFound)
+        {
+            cpu.Enter();
+            cpu.Taken += 1L << request.Order;
+            cpu.Exit();
+        }
+
+        return isFound;
+    }
+
+    private bool TryPopOrRefill(AllocationRequest request, FrameCpu cpu, FrameZone zone, out ulong frame)
+    {
+        cpu.Enter();
+        try
+        {
+            FrameStack stack = cpu.StackAt(StackOf(zone, request.Mobility));
+            if (stack.Count == 0)
+            {
+                Refill(stack, zone, request);
+            }
+
+            bool isFound = stack.Count != 0;
+            frame = isFound ? stack.Pop() : 0;
+            cpu.Taken += isFound ? 1 : 0;
+            return isFound;
+        }
+        finally
+        {
+            cpu.Exit();
+        }
+    }
+
+    private static void Refill(FrameStack stack, FrameZone zone, AllocationRequest request)
+    {
+        Span<ulong> taken = stackalloc ulong[FrameStack.Batch];
+        int count = 0;
+        bool canBorrow = request.Mobility == MigrateType.Movable;
+        lock (zone.Gate)
+        {
+            while (count < taken.Length
+                && zone.TryTake(0, request.Mobility, canBorrow, request.IsAtomic, out taken[count]))
+            {
+                count++;
+            }
+        }
+
+        // The first one taken comes out first: neighbours in memory are handed out in order.
+        while (count > 0)
+        {
+            count--;
+            stack.Push(taken[count]);
+        }
+    }
+
+    // Which stack a freed block goes to: none for orders without one and for what is being emptied. Pages that are lent
+    // out go with the movable ones; requests that may not have them never look there.
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private int StackForFree(ulong frame, int order, int zoneKey)
+    {
+        MigrateType type = blocks.TypeOf(frame);
+        if (type == MigrateType.Cma)
+        {
+            type = MigrateType.Movable;
+        }
+
+        int first = zoneKey * FrameCpu.StacksPerZone;
+        if (order == 0)
+        {
+            return type == MigrateType.Isolate ? -1 : first + (int)type;
+        }
+
+        return order == Pageblocks.Order && type == MigrateType.Movable ? first + FrameCpu.LargeStack : -1;
+    }
+
+    private void PushSlowly(FrameCpu cpu, int stackIndex, ulong frame, int order)
+    {
+        Span<ulong> surplus = stackalloc ulong[FrameStack.Batch];
+        int count = 0;
+        cpu.Enter();
+        try
+        {
+            FrameStack stack = cpu.StackAt(stackIndex);
+            int high = order == 0 ? FrameStack.High : FrameStack.HighLarge;
+            if (stack.Count >= high)
+            {
+                count = stack.TakeOldest(order == 0 ? surplus : surplus[..1]);
+            }
+
+            stack.Push(frame);
+            cpu.Returned += 1L << order;
+        }
+        finally
+        {
+            cpu.Exit();
+        }
+
+        PutBatch(surplus[..count], order, stackIndex / FrameCpu.StacksPerZone);
+    }
+
+    private void PutBatch(ReadOnlySpan<ulong> frames, int order, int zoneKey)
+    {
+        if (frames.IsEmpty)
+        {
+            return;
+        }
+
+        // The buddies are what the merge will ask about first; at random they are cache misses, here taken side by side.
+        foreach (ulong frame in frames)
+        {
+            pages.Prefetch(frame);
+            pages.Prefetch(frame ^ (1UL << order));
+        }
+
+        FrameZone zone = ZoneOf(zoneKey);
+        lock (zone.Gate)
+        {
+            foreach (ulong frame in frames)
+            {
+                zone.Put(frame, order);
+            }
+        }
+    }
+
+    private void FreeToZone(ulong frame, int order, int zoneKey)
+    {
+        PutBatch([frame], order, zoneKey);
+        FrameCpu cpu = CurrentCpu();
+        cpu.Enter();
+        cpu.Returned += 1L << order;
+        cpu.Exit();
+    }
+
+    private void Drain(FrameCpu cpu)
+    {
+        Span<ulong> taken = stackalloc ulong[FrameStack.Capacity];
+        for (int index = 0; index < cpu.Stacks.Length; index++)
+        {
+            if (cpu.Stacks[index] is null)
+            {
+                continue; // a stack that is being made meanwhile holds pages that are in use again at once
+            }
+
+            cpu.Visit();
+            int count = cpu.StackAt(index).TakeOldest(taken);
+            cpu.Leave();
+            bool isLarge = index % FrameCpu.StacksPerZone == FrameCpu.LargeStack;
+            PutBatch(taken[..count], isLarge ? Pageblocks.Order : 0, index / FrameCpu.StacksPerZone);
+        }
+    }
+
+    private FrameZone ZoneOf(int zoneKey)
+    {
+        FrameZone? zone = zoneKey < zonesByKey.Length ? zonesByKey[zoneKey] : null;
+        Check.That(zone is not null, "a page of RAM has a zone");
+        return zone;
+    }
+
+    private void LendOut(IReadOnlyList<PfnRange> ranges)
+    {
+        foreach (PfnRange range in ranges)
+        {
+            ulong end = range.Start.Value + range.Count.Value;
+            for (ulong frame = range.Start.Value; frame < end; frame += Pageblocks.Frames)
+            {
+                FrameZone? zone = Array.Find(zones, zone => zone.Contains(frame));
+                Check.That(zone is not null, $"what is lent out is RAM: {new Pfn(frame)}");
+                zone.Retype(frame, MigrateType.Cma);
+            }
+        }
+    }
+
+    private void FreeWithState(ulong frame, ref PageMeta meta, int order)
+    {
+        var flags = new PageFlagsWord(meta.Flags);
+        Check.That(
+            (meta.Mapping | meta.MapCount | meta.Next | meta.Previous) == 0
+                && (flags.Flags & PageFlagsWord.ForbiddenWhenFreed) == PageFlags.None,
+            $"bad page: {new Pfn(frame)} of order {order} is freed with mapping {meta.Mapping}, map count "
+            + $"{meta.MapCount}, links {meta.Previous}/{meta.Next}, flags {flags.Flags}");
+        for (ulong tail = frame + 1; tail < frame + (1UL << order); tail++)
+        {
+            pages[tail] = new PageMeta { Generation = pages[tail].Generation };
+        }
+    }
+
+    private static void ThrowUnlessBlock(PageToken token, ref PageMeta meta)
+    {
+        var word = new PageCountWord(Volatile.Read(ref meta.Count));
+        if (meta.Generation != token.Generation || word.State != PageState.InUse || word.Order != token.Order)
+        {
+            ThrowStaleBlock(token, word);
+        }
+    }
+
+    [DoesNotReturn]
+    private static void ThrowStaleBlock(PageToken token, PageCountWord word) =>
+        throw new ObjectDisposedException(
+            nameof(PageBlock), $"the block at {new Pfn(token.Frame)} was put or split before; it is {word} now");
+}
