@@ -1,4 +1,5 @@
 using Mm.Core.Checks;
+using Mm.Core.Frames;
 using Mm.Core.Dma;
 using Mm.Core.Native;
 using Mm.Core.Tracing;
@@ -36,6 +37,12 @@ public sealed class Machine : IDisposable
         Faults = new FaultInjector();
         Dma = new DmaDevices(Faults, TryLease);
         validators.Add(AddressMap);
+        Frames = new FrameTable(Memory, builder.FrameLayout.ToSpans());
+        parts.Add(Frames);
+        Allocator = new PageAllocator(
+            Memory, Frames, builder.FrameLayout, Faults, new FrameBytes(AddressMap, Memory));
+        parts.Add(Allocator);
+        validators.Add(Allocator);
         validators.Add(Dma);
     }
 
@@ -45,7 +52,7 @@ public sealed class Machine : IDisposable
     /// <summary>Which Linux it behaves as.</summary>
     public LinuxProfile Profile { get; }
 
-    /// <summary>How many CPUs it has: the number of per-CPU lists, not of threads that may call.</summary>
+    /// <summary>How many CPUs it has: what topology and drivers go by. Any number of threads may call.</summary>
     public int CpuCount { get; }
 
     /// <summary>What lies where in physical address space.</summary>
@@ -62,6 +69,12 @@ public sealed class Machine : IDisposable
 
     /// <summary>Its fault injection.</summary>
     public FaultInjector Faults { get; }
+
+    /// <summary>Its pages: what is known of each frame, and references to them.</summary>
+    public FrameTable Frames { get; }
+
+    /// <summary>Who hands out its RAM.</summary>
+    public PageAllocator Allocator { get; }
 
     /// <summary>Address space held outside the managed heap, touched or not.</summary>
     public ByteCount NativeBytes => Memory.Ledger.Live;

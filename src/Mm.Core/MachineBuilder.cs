@@ -1,3 +1,4 @@
+using Mm.Core.Frames;
 using Mm.Core.Native;
 
 namespace Mm.Core;
@@ -25,6 +26,9 @@ public sealed class MachineBuilder
 
     /// <summary>Which Linux.</summary>
     internal LinuxProfile Profile { get; private set; } = LinuxProfile.V612;
+
+    /// <summary>How RAM will be cut into zones.</summary>
+    internal FrameLayout FrameLayout { get; } = new();
 
     /// <summary>How many CPUs.</summary>
     internal int CpuCount { get; private set; } = 1;
@@ -96,7 +100,73 @@ public sealed class MachineBuilder
             throw new ArgumentException("node must be one in [0, 1024); RAM belongs to a node", nameof(node));
         }
 
-        return Add(AddressRegionKind.Ram, range, node, "System RAM");
+        _ = Add(AddressRegionKind.Ram, range, node, "System RAM");
+        _ = range.TryGetFrames(out PfnRange frames); // aligned: Add has seen to it
+        FrameLayout.AddRam(node, frames);
+        return this;
+    }
+
+    /// <summary>Makes the last part of a node's RAM a movable zone: only what can be moved goes there, and nothing is pinned there for long.</summary>
+    /// <param name="node">The node.</param>
+    /// <param name="length">How much; rounded up so that the zone starts at a multiple of 4 MiB.</param>
+    /// <returns>This builder.</returns>
+    /// <exception cref="ArgumentException">The node is <see cref="NodeId.None"/>.</exception>
+    /// <remarks><b>Linux:</b> movablecore= and kernelcore= (v6.12), by node.</remarks>
+    public MachineBuilder WithMovableZone(NodeId node, ByteCount length)
+    {
+        if (!node.IsKnown)
+        {
+            throw new ArgumentException("node must be one in [0, 1024); a zone belongs to a node", nameof(node));
+        }
+
+        FrameLayout.SetMovable(node, length.ToPagesRoundUp());
+        return this;
+    }
+
+    /// <summary>Lends RAM to movable pages until a device wants it whole.</summary>
+    /// <param name="range">Its addresses: multiples of 2 MiB, not empty, inside RAM that was added before.</param>
+    /// <returns>This builder.</returns>
+    /// <exception cref="ArgumentException">Not all of the range is RAM of one node.</exception>
+    /// <exception cref="ArgumentOutOfRangeException">The range is empty or misaligned.</exception>
+    /// <remarks><b>Linux:</b> cma_declare_contiguous (mm/cma.c, v6.12).</remarks>
+    public MachineBuilder AddCma(PhysRange range)
+    {
+        if (range.IsEmpty || ((range.Start.Value | range.Length.Value) & PageSize.Large.OffsetMask) != 0)
+        {
+            throw new ArgumentOutOfRangeException(
+                nameof(range), range, $"range must start and end at multiples of 0x200000; it is {range}");
+        }
+
+        bool isRam = Map.TryFind(range.Start, out AddressRegion? region)
+            && region.Kind == AddressRegionKind.Ram && region.Range.Contains(range);
+        if (!isRam || !range.TryGetFrames(out PfnRange frames))
+        {
+            throw new ArgumentException($"range must lie in RAM added before; {range} does not", nameof(range));
+        }
+
+        FrameLayout.AddCma(frames);
+        return this;
+    }
+
+    /// <summary>States how far two nodes are apart, both ways; 20 unless set.</summary>
+    /// <param name="from">One node.</param>
+    /// <param name="to">The other.</param>
+    /// <param name="distance">The distance, in (10, 255): 10 is the distance to oneself, 255 unreachable.</param>
+    /// <returns>This builder.</returns>
+    /// <exception cref="ArgumentException">A node is <see cref="NodeId.None"/>, or both are one.</exception>
+    /// <exception cref="ArgumentOutOfRangeException">The distance is not in (10, 255).</exception>
+    /// <remarks><b>Linux:</b> the SLIT and node_distance (v6.12).</remarks>
+    public MachineBuilder WithNodeDistance(NodeId from, NodeId to, int distance)
+    {
+        if (!from.IsKnown || !to.IsKnown || from == to)
+        {
+            throw new ArgumentException($"from and to must be two nodes in [0, 1024); they are {from} and {to}", nameof(to));
+        }
+
+        ArgumentOutOfRangeException.ThrowIfLessThanOrEqual(distance, FrameLayout.LocalDistance);
+        ArgumentOutOfRangeException.ThrowIfGreaterThanOrEqual(distance, 255);
+        FrameLayout.SetDistance(from, to, distance);
+        return this;
     }
 
     /// <summary>Adds a hole that firmware keeps.</summary>

@@ -99,7 +99,7 @@ internal sealed partial class FrameZone
         }
 
         ulong start = found & ~(Pageblocks.Frames - 1);
-        if (!Contains(start) || !Contains(start + Pageblocks.Frames - 1))
+        if (!HoldsPageblock(start))
         {
             return false; // the zone ends inside the pageblock: it cannot be claimed whole
         }

@@ -109,6 +109,10 @@ internal sealed partial class FrameZone
         return false;
     }
 
+    /// <summary>Whether a whole pageblock is the zone's.</summary>
+    internal bool HoldsPageblock(ulong start) =>
+        Array.Exists(spans, span => start >= span.Start && start + Pageblocks.Frames <= span.End);
+
     /// <summary>Takes a block. The caller holds the gate; the block's state is PerCpu until it is handed out.</summary>
     /// <param name="order">The order.</param>
     /// <param name="type">Unmovable, movable or reclaimable.</param>

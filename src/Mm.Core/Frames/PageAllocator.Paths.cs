@@ -326,8 +326,8 @@ public sealed partial class PageAllocator
             ulong end = range.Start.Value + range.Count.Value;
             for (ulong frame = range.Start.Value; frame < end; frame += Pageblocks.Frames)
             {
-                FrameZone? zone = Array.Find(zones, zone => zone.Contains(frame));
-                Check.That(zone is not null, $"what is lent out is RAM: {new Pfn(frame)}");
+                FrameZone? zone = Array.Find(zones, zone => zone.HoldsPageblock(frame));
+                Check.That(zone is not null, $"what is lent out is RAM, a whole pageblock in one zone: {new Pfn(frame)}");
                 zone.Retype(frame, MigrateType.Cma);
             }
         }

@@ -109,7 +109,7 @@ internal readonly record struct PageCountWord(ulong Bits)
         }
 
         ulong bits = Bits - count;
-        next = new PageCountWord((uint)bits != 0 ? bits : (bits & ~StateMask) | FrozenBits);
+        next = new PageCountWord((bits & uint.MaxValue) != 0 ? bits : (bits & ~StateMask) | FrozenBits);
         return true;
     }
 
