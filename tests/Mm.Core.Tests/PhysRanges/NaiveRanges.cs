@@ -97,5 +97,5 @@ internal static class NaiveRanges
 
     internal static PhysRange Range(ulong start, ulong length) => new(new PhysAddr(start), new ByteCount(length));
 
-    internal static Pfn[] Frames(params ulong[] numbers) => [.. numbers.Select(static number => new Pfn(number))];
+    internal static Pfn[] Pfns(params ulong[] numbers) => [.. numbers.Select(static number => new Pfn(number))];
 }

@@ -71,7 +71,7 @@ internal sealed class PfnCoalescerProperties
             static () => PfnCoalescer.Coalesce(VectorLevel.Scalar, [], new PhysRange[20], out _), Throws.ArgumentException);
         Assert.That(
             static () => PfnCoalescer.Coalesce(
-                VectorLevel.Scalar, NaiveRanges.Frames(1, 2), new PhysRange[1 + PfnCoalescer.Slack], out _),
+                VectorLevel.Scalar, NaiveRanges.Pfns(1, 2), new PhysRange[1 + PfnCoalescer.Slack], out _),
             Throws.ArgumentException);
     }
 

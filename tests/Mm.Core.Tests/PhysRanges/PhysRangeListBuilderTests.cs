@@ -75,7 +75,7 @@ internal sealed class PhysRangeListBuilderTests
         var builder = new PhysRangeListBuilder(space);
         Assert.That(builder.TryAppend(Range(0x8000, 0x800)), Is.EqualTo(Errno.Ok));
         Assert.That(builder.TryAppend(Range(0x8800, 0x2000)), Is.EqualTo(Errno.EFAULT));
-        Assert.That(builder.TryAppendFrames(Frames(8, 9, 10)), Is.EqualTo(Errno.EFAULT));
+        Assert.That(builder.TryAppendFrames(Pfns(8, 9, 10)), Is.EqualTo(Errno.EFAULT));
         using PhysRangeList list = builder.Build();
         Assert.That(list.Ranges.ToArray(), Is.EqualTo(new[] { Range(0x8000, 0x800) }));
         AssertInvariants(list);
@@ -87,7 +87,7 @@ internal sealed class PhysRangeListBuilderTests
         Assert.That(ram.TryAppend(Range(0, 1UL << 63)), Is.EqualTo(Errno.Ok));
         Assert.That(ram.TryAppend(Range(1UL << 63, 1UL << 63)), Is.EqualTo(Errno.EOVERFLOW));
         Assert.That(ram.TryAppend(Range(1UL << 63, (1UL << 63) - 1)), Is.EqualTo(Errno.Ok));
-        Assert.That(ram.TryAppendFrames(Frames(1)), Is.EqualTo(Errno.EOVERFLOW));
+        Assert.That(ram.TryAppendFrames(Pfns(1)), Is.EqualTo(Errno.EOVERFLOW));
         Assert.That((ram.Count, ram.Length), Is.EqualTo((1, ByteCount.MaxValue)));
     }
 
@@ -95,11 +95,11 @@ internal sealed class PhysRangeListBuilderTests
     [TestCase(ulong.MaxValue)]
     public void AppendFrames_AFrameWithoutAnAddress_IsRefusedAndChangesNothing(ulong frame)
     {
-        Assert.That(ram.TryAppendFrames(Frames(1, 2)), Is.EqualTo(Errno.Ok));
-        Assert.That(ram.TryAppendFrames(Frames(3, frame)), Is.EqualTo(Errno.EOVERFLOW));
-        Assert.That(ram.TryAppendFrames(Frames(frame)), Is.EqualTo(Errno.EOVERFLOW));
+        Assert.That(ram.TryAppendFrames(Pfns(1, 2)), Is.EqualTo(Errno.Ok));
+        Assert.That(ram.TryAppendFrames(Pfns(3, frame)), Is.EqualTo(Errno.EOVERFLOW));
+        Assert.That(ram.TryAppendFrames(Pfns(frame)), Is.EqualTo(Errno.EOVERFLOW));
         Assert.That(ram.TryAppendFrames(new PfnRange(new Pfn(frame), PageCount.One)), Is.EqualTo(Errno.EOVERFLOW));
-        Assert.That(ram.TryAppendPages(Frames(3, frame), new ByteCount(1), new ByteCount(4096)), Is.EqualTo(Errno.EOVERFLOW));
+        Assert.That(ram.TryAppendPages(Pfns(3, frame), new ByteCount(1), new ByteCount(4096)), Is.EqualTo(Errno.EOVERFLOW));
         using PhysRangeList list = ram.Build();
         Assert.That(list.Ranges.ToArray(), Is.EqualTo(new[] { Range(0x1000, 0x2000) }));
     }
@@ -136,7 +136,7 @@ internal sealed class PhysRangeListBuilderTests
     {
         Pfn[] scattered = [.. Enumerable.Range(0, 5000).Select(static number => new Pfn(10 + (2 * (ulong)number)))];
         var builder = new PhysRangeListBuilder(UniformOwnerSource.AllRam, new PhysRangeListLimits(4999));
-        Assert.That(builder.TryAppendFrames(Frames(9)), Is.EqualTo(Errno.Ok));
+        Assert.That(builder.TryAppendFrames(Pfns(9)), Is.EqualTo(Errno.Ok));
         Assert.That(builder.TryAppendFrames(scattered), Is.EqualTo(Errno.ENOSPC));
         Assert.That(builder.TryAppendFrames(scattered.AsSpan(0, 4999)), Is.EqualTo(Errno.Ok));
         using PhysRangeList list = builder.Build();
@@ -190,7 +190,7 @@ internal sealed class PhysRangeListBuilderTests
     [Test]
     public void AppendPages_InOnePage_IsThatPart()
     {
-        Assert.That(ram.TryAppendPages(Frames(5), new ByteCount(0x10), new ByteCount(0x20)), Is.EqualTo(Errno.Ok));
+        Assert.That(ram.TryAppendPages(Pfns(5), new ByteCount(0x10), new ByteCount(0x20)), Is.EqualTo(Errno.Ok));
         Assert.That(ram.TryAppendPages([], default, default), Is.EqualTo(Errno.Ok));
         using PhysRangeList list = ram.Build();
         Assert.That(list.Ranges.ToArray(), Is.EqualTo(new[] { Range(0x5010, 0x20) }));

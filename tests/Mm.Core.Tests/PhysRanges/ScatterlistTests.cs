@@ -82,15 +82,15 @@ internal sealed class ScatterlistTests
         var mixed = new Scatterlist(space);
         if (inOneCall)
         {
-            Assert.That(mixed.TryAppendPages(Frames(0, 1, 2), default, new ByteCount(3 * Page), new ByteCount(NoLimit)), Is.EqualTo(Errno.Ok));
+            Assert.That(mixed.TryAppendPages(Pfns(0, 1, 2), default, new ByteCount(3 * Page), new ByteCount(NoLimit)), Is.EqualTo(Errno.Ok));
         }
         else
         {
-            Assert.That(mixed.TryAppendPages(Frames(0), default, new ByteCount(Page), new ByteCount(NoLimit)), Is.EqualTo(Errno.Ok));
-            Assert.That(mixed.TryAppendPages(Frames(1, 2), default, new ByteCount(2 * Page), new ByteCount(NoLimit)), Is.EqualTo(Errno.Ok));
+            Assert.That(mixed.TryAppendPages(Pfns(0), default, new ByteCount(Page), new ByteCount(NoLimit)), Is.EqualTo(Errno.Ok));
+            Assert.That(mixed.TryAppendPages(Pfns(1, 2), default, new ByteCount(2 * Page), new ByteCount(NoLimit)), Is.EqualTo(Errno.Ok));
         }
 
-        Assert.That(mixed.Entries.ToArray().Select(static entry => entry.Page), Is.EqualTo(Frames(0, 1, 2)));
+        Assert.That(mixed.Entries.ToArray().Select(static entry => entry.Page), Is.EqualTo(Pfns(0, 1, 2)));
     }
 
     [Test]
@@ -99,9 +99,9 @@ internal sealed class ScatterlistTests
         RangeOwner bar = RangeOwner.ForProvider(new FakeProvider("bar", Range(0, 2 * Page)));
         var space = new RangeSpace(PhysAddr.Zero, PageSize.Small.Bytes, [RangeOwner.Ram, bar, null], 9);
         var mixed = new Scatterlist(space);
-        Assert.That(mixed.TryAppendPages(Frames(0, 1), default, new ByteCount(2 * Page), new ByteCount(NoLimit)), Is.EqualTo(Errno.EFAULT));
-        Assert.That(mixed.TryAppendPages(Frames(0, 2), default, new ByteCount(2 * Page), new ByteCount(NoLimit)), Is.EqualTo(Errno.EFAULT));
-        Assert.That(mixed.TryAppendPages(Frames(1UL << 52), default, new ByteCount(Page), new ByteCount(NoLimit)), Is.EqualTo(Errno.EOVERFLOW));
+        Assert.That(mixed.TryAppendPages(Pfns(0, 1), default, new ByteCount(2 * Page), new ByteCount(NoLimit)), Is.EqualTo(Errno.EFAULT));
+        Assert.That(mixed.TryAppendPages(Pfns(0, 2), default, new ByteCount(2 * Page), new ByteCount(NoLimit)), Is.EqualTo(Errno.EFAULT));
+        Assert.That(mixed.TryAppendPages(Pfns(1UL << 52), default, new ByteCount(Page), new ByteCount(NoLimit)), Is.EqualTo(Errno.EOVERFLOW));
         var builder = new PhysRangeListBuilder(space);
         Assert.That(builder.TryAppend(Range(Page, 8)), Is.EqualTo(Errno.Ok));
         using PhysRangeList ranges = builder.Build();
@@ -208,5 +208,5 @@ internal sealed class ScatterlistTests
     private static ulong[] Row(params ulong[] frames) => frames;
 
     private Errno Append(ulong[] pages, ulong offset, ulong size, ulong maxSegment) =>
-        list.TryAppendPages(Frames(pages), new ByteCount(offset), new ByteCount(size), new ByteCount(maxSegment));
+        list.TryAppendPages(Pfns(pages), new ByteCount(offset), new ByteCount(size), new ByteCount(maxSegment));
 }
