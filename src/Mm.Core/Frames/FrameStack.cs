@@ -25,7 +25,7 @@ internal sealed class FrameStack
 
     private const uint Mask = Capacity - 1;
 
-    private readonly ulong[] frames = new ulong[Capacity];
+    private Ring frames; // inside the object: one dependent load less on every pop and push
     private uint top; // where the next frame goes, modulo 2^32
 
     /// <summary>How many frames.</summary>
@@ -35,7 +35,7 @@ internal sealed class FrameStack
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     internal void Push(ulong frame)
     {
-        frames[top & Mask] = frame;
+        frames[(int)(top & Mask)] = frame;
         top = unchecked(top + 1); // wraps: only its low bits count
         Count++;
     }
@@ -46,7 +46,7 @@ internal sealed class FrameStack
     {
         top = unchecked(top - 1); // wraps: only its low bits count
         Count--;
-        return frames[top & Mask];
+        return frames[(int)(top & Mask)];
     }
 
     /// <summary>Takes the oldest frames.</summary>
@@ -58,24 +58,10 @@ internal sealed class FrameStack
         uint bottom = unchecked(top - (uint)Count); // wraps: only its low bits count
         for (int i = 0; i < count; i++)
         {
-            taken[i] = frames[unchecked(bottom + (uint)i) & Mask];
+            taken[i] = frames[(int)(unchecked(bottom + (uint)i) & Mask)];
         }
 
         Count -= count;
-        return count;
-    }
-
-    /// <summary>Takes the newest frames.</summary>
-    /// <param name="taken">Where to, newest first; filled as far as there are frames.</param>
-    /// <returns>How many.</returns>
-    internal int TakeNewest(Span<ulong> taken)
-    {
-        int count = Math.Min(taken.Length, Count);
-        for (int i = 0; i < count; i++)
-        {
-            taken[i] = Pop();
-        }
-
         return count;
     }
 
@@ -86,9 +72,16 @@ internal sealed class FrameStack
         var copy = new ulong[Count];
         for (int i = 0; i < copy.Length; i++)
         {
-            copy[i] = frames[unchecked(top - (uint)Count + (uint)i) & Mask]; // wraps as above
+            copy[i] = frames[(int)(unchecked(top - (uint)Count + (uint)i) & Mask)]; // wraps as above
         }
 
         return copy;
+    }
+
+    /// <summary>Room for <see cref="Capacity"/> frame numbers.</summary>
+    [InlineArray(Capacity)]
+    private struct Ring
+    {
+        private ulong first;
     }
 }

@@ -27,7 +27,6 @@ public sealed partial class FrameTable
     /// <summary>Drops a reference.</summary>
     /// <param name="token">What the lease remembers.</param>
     /// <exception cref="ObjectDisposedException">The page is in another life, or has no reference left.</exception>
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     internal void Put(PageToken token)
     {
         ulong head = token.Frame;
@@ -146,6 +145,7 @@ public sealed partial class FrameTable
     /// <summary>The metadata that answers for a frame: its own, or its folio's head's.</summary>
     /// <param name="frame">The frame's number.</param>
     /// <param name="head">The number of the frame that answers.</param>
+    [MethodImpl(MethodImplOptions.NoInlining)]
     internal ref PageMeta Resolve(ulong frame, out ulong head)
     {
         ref PageMeta meta = ref Meta(frame);
@@ -246,18 +246,23 @@ public sealed partial class FrameTable
         _ => Errno.ENOENT,
     };
 
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private void FreeLast(ulong head, ref PageMeta meta, PageCountWord after)
     {
         var flags = new PageFlagsWord(Volatile.Read(ref meta.Flags));
         if (flags.Pagemap != 0)
         {
-            OwnerOf(head).OnLastReference(new Pfn(head));
+            ReturnToDevice(head);
             return;
         }
 
         allocator!.Free(head, ref meta, after.IsCompound ? after.Order : 0);
     }
 
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    private void ReturnToDevice(ulong head) => OwnerOf(head).OnLastReference(new Pfn(head));
+
+    [MethodImpl(MethodImplOptions.NoInlining)]
     [DoesNotReturn]
     private void ThrowStale(PageToken token) =>
         throw new ObjectDisposedException(

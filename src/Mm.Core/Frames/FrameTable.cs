@@ -148,6 +148,7 @@ public sealed partial class FrameTable : IDisposable
     /// <param name="frame">The frame's number.</param>
     internal void Prefetch(ulong frame) => main.Prefetch(frame);
 
+    [MethodImpl(MethodImplOptions.NoInlining)]
     private ref PageMeta MetaAbove(ulong frame)
     {
         foreach (FrameAnnex annex in Volatile.Read(ref annexes))

@@ -22,6 +22,7 @@ internal sealed partial class FrameZone
         {
             SplitAround(start);
             MoveFreeBlocks(start, before, type);
+            MergeWhole(start, type);
         }
     }
 
@@ -157,6 +158,17 @@ internal sealed partial class FrameZone
             Link(frame, word.Order, to);
             Recount(from, to, 1L << word.Order);
             frame += 1UL << word.Order;
+        }
+    }
+
+    // A pageblock that is free as a whole may have a buddy now that it may merge with.
+    private void MergeWhole(ulong start, MigrateType type)
+    {
+        if (pages[start].Count == PageCountWord.Free(Pageblocks.Order).Bits)
+        {
+            Unlink(ref pages[start], Pageblocks.Order, type);
+            freeByType[(int)type] -= (long)Pageblocks.Frames;
+            Put(start, Pageblocks.Order);
         }
     }
 

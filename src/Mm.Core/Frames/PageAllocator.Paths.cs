@@ -236,6 +236,7 @@ public sealed partial class PageAllocator
         return order == Pageblocks.Order && type == MigrateType.Movable ? first + FrameCpu.LargeStack : -1;
     }
 
+    [MethodImpl(MethodImplOptions.NoInlining)]
     private void PushSlowly(FrameCpu cpu, int stackIndex, ulong frame, int order)
     {
         Span<ulong> surplus = stackalloc ulong[FrameStack.Batch];
@@ -285,6 +286,7 @@ public sealed partial class PageAllocator
         }
     }
 
+    [MethodImpl(MethodImplOptions.NoInlining)]
     private void FreeToZone(ulong frame, int order, int zoneKey)
     {
         PutBatch([frame], order, zoneKey);
@@ -333,6 +335,7 @@ public sealed partial class PageAllocator
         }
     }
 
+    [MethodImpl(MethodImplOptions.NoInlining)]
     private void FreeWithState(ulong frame, ref PageMeta meta, int order)
     {
         var flags = new PageFlagsWord(meta.Flags);

@@ -86,7 +86,6 @@ public sealed partial class PageAllocator : IDisposable, IValidator
     /// <param name="page">The one reference to it, or an empty one when refused; the caller disposes it.</param>
     /// <returns><see cref="Errno.ENOMEM"/>: no zone that the request allows has such a block, or a failure was planned
     /// at <see cref="FaultPoint.PageAlloc"/>.</returns>
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public Errno TryAllocate(AllocationRequest request, out PageRef page)
     {
         FrameCpu cpu = CurrentCpu();
@@ -171,6 +170,7 @@ public sealed partial class PageAllocator : IDisposable, IValidator
         (zone.Key * FrameCpu.StacksPerZone) + (int)mobility;
 
     // Orders, flags, pin scopes, planned failures, and stacks that ran empty.
+    [MethodImpl(MethodImplOptions.NoInlining)]
     private Errno AllocateOther(AllocationRequest request, FrameCpu cpu, out PageRef page)
     {
         page = default;
@@ -213,6 +213,7 @@ public sealed partial class PageAllocator : IDisposable, IValidator
         return new PageToken(frame, meta.Generation);
     }
 
+    [MethodImpl(MethodImplOptions.NoInlining)]
     private void Fill(ulong frame, AllocationRequest request)
     {
         if (bytes is not null && (request.IsZeroed || Check.Enabled))
@@ -230,6 +231,7 @@ public sealed partial class PageAllocator : IDisposable, IValidator
         return (uint)id < (uint)known.Length && known[id] is { } cpu ? cpu : AddCpu(id);
     }
 
+    [MethodImpl(MethodImplOptions.NoInlining)]
     private FrameCpu AddCpu(int id)
     {
         lock (cpuGate)
@@ -275,6 +277,7 @@ public sealed partial class PageAllocator : IDisposable, IValidator
             new PageCount((ulong)taken), new PageCount((ulong)returned));
     }
 
+    [MethodImpl(MethodImplOptions.NoInlining)]
     [DoesNotReturn]
     private void ThrowNotFree(ulong frame, int order) =>
         Check.That(

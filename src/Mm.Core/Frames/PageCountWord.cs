@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using System.Runtime.CompilerServices;
 
 namespace Mm.Core.Frames;
 
@@ -92,6 +93,7 @@ internal readonly record struct PageCountWord(ulong Bits)
     internal static PageCountWord Folio(int order) => new(Raw(order).Bits | (order > 0 ? CompoundBit : 0));
 
     /// <summary>Takes references. Refused unless in use, or when the count would pass its bound.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     internal bool TryGet(uint count, out PageCountWord next)
     {
         bool allowed = IsInUse && count <= MaxReferences - References;
@@ -100,6 +102,7 @@ internal readonly record struct PageCountWord(ulong Bits)
     }
 
     /// <summary>Drops references; the last one freezes the page for whoever dropped it. Refused when there are fewer.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     internal bool TryPut(uint count, out PageCountWord next)
     {
         if (!IsInUse || count > References - Pins)

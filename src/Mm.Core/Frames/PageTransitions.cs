@@ -1,3 +1,5 @@
+using System.Runtime.CompilerServices;
+
 namespace Mm.Core.Frames;
 
 /// <summary>The one compare-and-swap loop over count words, and the steps it is used with.</summary>
@@ -14,6 +16,7 @@ internal static class PageTransitions
     /// <param name="step">The step.</param>
     /// <param name="after">The word after the step, or the word that refused it.</param>
     /// <returns>Whether it took effect.</returns>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     internal static bool TryUpdate<T>(ref ulong slot, T step, out PageCountWord after)
         where T : struct, IPageTransition
     {
