@@ -66,7 +66,7 @@ public sealed class SysfsTarImporter : IMachineImporter
                 "a name leaves the archive", member.Name, $"relative names without .., at most {SysfsPath.MaxLength} characters");
         }
 
-        if (!tree.TryEnter(ref parts, tree.At(member.Name)))
+        if (!tree.TryEnter(ref parts, tree.AtMember(member.Name)))
         {
             return;
         }

@@ -15,6 +15,7 @@ namespace Mm.P2pDma.Importers;
 internal sealed class SysfsTree(ImportLog log)
 {
     private const int MaxHops = 16;
+    private const int MaxShownName = 300;
     private const string PciDevices = "sys/bus/pci/devices";
 
     private static readonly HashSet<string> DeviceFiles =
@@ -53,7 +54,7 @@ internal sealed class SysfsTree(ImportLog log)
         if (root != prefix)
         {
             throw new ImportRefusedException(
-                new ImportError(position, "there is more than one tree", prefix, $"only \"{root}\""));
+                new ImportError(position, "there is more than one tree", prefix, "one folder with sys and proc in it"));
         }
 
         parts = parts[start..];
@@ -181,7 +182,26 @@ internal sealed class SysfsTree(ImportLog log)
     internal ImportPosition At(string path, int line = 0, int column = 0)
     {
         string member = string.IsNullOrEmpty(root) ? path : $"{root}/{path}";
-        return new ImportPosition($"{log.File}!{member}", line, column);
+        return AtMember(member) with { Line = line, Column = column };
+    }
+
+    /// <summary>A place in a member by its whole name, before it is known to be of the tree.</summary>
+    /// <param name="name">The name, as stored.</param>
+    /// <returns>The place.</returns>
+    internal ImportPosition AtMember(string name) => new($"{log.File}!{Printable(name)}", 0, 0);
+
+    // Members' names are the stranger's too, and places go to terminals.
+    private static string Printable(string name)
+    {
+        string kept = name.Length > MaxShownName ? $"{name.AsSpan(0, MaxShownName)}…" : name;
+        return string.Create(kept.Length, kept, static (span, source) =>
+        {
+            for (int index = 0; index < span.Length; index++)
+            {
+                char c = source[index];
+                span[index] = char.IsControl(c) || char.IsSurrogate(c) || c is '\u2028' or '\u2029' ? '\uFFFD' : c;
+            }
+        });
     }
 
     /// <summary>A small text file's contents: what comes before the first line end or NUL, without blanks around.</summary>
