@@ -160,7 +160,7 @@ internal sealed class LspciReader(ImportLog log)
         string name = text.StartsWith("Class ", StringComparison.Ordinal) ? text[6..] : text;
         if (name.Length == 4 && StrictNumber.TryHex(name, 0xffff, out ulong plain))
         {
-            block!.Class = new PciClass(((uint)plain << 8) | programmingInterface);
+            block!.Class = plain == 0xffff ? null : new PciClass(((uint)plain << 8) | programmingInterface);
         }
         else if (LspciClassNames.TryGet(name, out PciClass known))
         {
@@ -176,7 +176,7 @@ internal sealed class LspciReader(ImportLog log)
     {
         if (PciId.TryParse(text, out PciId plain))
         {
-            block!.Id = plain;
+            block!.Id = Known(plain);
             return;
         }
 
@@ -189,12 +189,15 @@ internal sealed class LspciReader(ImportLog log)
                 return;
             }
 
-            block!.Id = id;
+            block!.Id = Known(id);
             text = text[..bracket];
         }
 
         block!.Label = Shorten(text);
     }
+
+    // All ones is what registers read as that nobody answers for.
+    private static PciId? Known(PciId id) => id.Vendor == 0xffff ? null : id;
 
     private static string? Shorten(string text)
     {
