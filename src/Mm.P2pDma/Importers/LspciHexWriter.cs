@@ -48,8 +48,9 @@ public static class LspciHexWriter
 
     private static void WriteFunction(TextWriter output, PciFunction function, byte[] bytes)
     {
-        string code = function.Class is { } known ? (known.Code >> 8).ToString("x4") : "ffff";
-        output.Write($"{function.Address} {code}: {function.Id?.ToString() ?? "ffff:ffff"}\n");
+        // The line must end the address with a blank to be one; what it does not name, the bytes leave open too.
+        string name = function is { Class: { } code, Id: { } id } ? $"{code.Code >> 8:x4}: {id}" : "";
+        output.Write($"{function.Address} {name}\n");
         for (int offset = 0; offset < bytes.Length; offset += RowLength)
         {
             output.Write($"{offset:x2}:");

@@ -160,7 +160,7 @@ internal sealed class LspciReader(ImportLog log)
         string name = text.StartsWith("Class ", StringComparison.Ordinal) ? text[6..] : text;
         if (name.Length == 4 && StrictNumber.TryHex(name, 0xffff, out ulong plain))
         {
-            block!.Class = plain == 0xffff ? null : new PciClass(((uint)plain << 8) | programmingInterface);
+            block!.Class = new PciClass(((uint)plain << 8) | programmingInterface);
         }
         else if (LspciClassNames.TryGet(name, out PciClass known))
         {
