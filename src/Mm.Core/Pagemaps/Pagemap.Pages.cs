@@ -1,0 +1,243 @@
+using Mm.Core.Checks;
+using Mm.Core.Frames;
+using Mm.Core.Locking;
+
+namespace Mm.Core.Pagemaps;
+
+// The facet of pages: how they leave the map, come back to it, and let it die.
+public abstract partial class Pagemap
+{
+    private Errno TryHandOutFromZero(Pfn page, out PageRef reference, out PageLock pageLock)
+    {
+        reference = default;
+        pageLock = default;
+        if (!TryHold(1))
+        {
+            return Errno.ENODEV;
+        }
+
+        parts.Points?.Reach("holds-map");
+        Errno errno = parts.Frames.TryTakeDevicePage(page);
+        if (!errno.IsOk)
+        {
+            Unhold(1);
+            return errno;
+        }
+
+        reference = parts.Frames.AdoptReference(page);
+        pageLock = new PageLock(parts.Frames, page);
+        return Errno.Ok;
+    }
+
+    private Errno TryHandOutFromOne(Pfn page, out PageRef reference)
+    {
+        reference = default;
+        if (!TryUse())
+        {
+            return Errno.ENODEV;
+        }
+
+        parts.Points?.Reach("uses-map");
+        Errno errno = rule == HandOutRule.AddToOne
+            ? TryAddToOne(page, out reference)
+            : TryPassOneOn(page, out reference);
+        Unuse();
+        return errno;
+    }
+
+    private Errno TryAddToOne(Pfn page, out PageRef reference)
+    {
+        Errno errno = parts.Frames.TryGet(page, out reference);
+
+        // A free page was retired: the map was unmapped since TryUse.
+        return errno == Errno.ENOENT ? Errno.ENODEV : errno;
+    }
+
+    private Errno TryPassOneOn(Pfn page, out PageRef reference)
+    {
+        reference = default;
+        ulong index = IndexOf(page);
+        if (!marks!.TryChange(index, PageMarks.Mark.Idle, PageMarks.Mark.Taken))
+        {
+            return marks[index] == PageMarks.Mark.Retired ? Errno.ENODEV : Errno.EBUSY;
+        }
+
+        reference = parts.Frames.AdoptReference(page);
+        return Errno.Ok;
+    }
+
+    // A page whose idle state is one reference has lost its last: it was handed out, or the dying map dropped its own.
+    private void ReturnToOne(Pfn page)
+    {
+        ulong index = IndexOf(page);
+        if (marks!.TryChange(index, PageMarks.Mark.Taken, PageMarks.Mark.Idle))
+        {
+            // The mark first: the driver may hand the page out again from within its callback.
+            parts.Points?.Reach("mark-idle");
+            CallPageFree(page);
+            if (State == PagemapState.Live || !marks.TryChange(index, PageMarks.Mark.Idle, PageMarks.Mark.Retired))
+            {
+                return; // the page keeps its hold: idle, or with whoever changed the mark since
+            }
+        }
+
+        Check.That(marks[index] == PageMarks.Mark.Retired, $"invariant 4: {page} lost a reference that nobody held");
+        if (TryRetire(page))
+        {
+            Unhold(1);
+        }
+    }
+
+    private void RetireIdlePages()
+    {
+        if (marks is null)
+        {
+            return;
+        }
+
+        for (int i = 0; i < spans.Length; i++)
+        {
+            FrameSpan retired = spans[i] with { IdleReferences = 0 };
+            parts.Frames.ReplaceDevicePages(spans[i], retired);
+            spans[i] = retired;
+        }
+
+        parts.Points?.Reach("spans-replaced");
+        ulong index = 0;
+        ulong gone = 0;
+        foreach (PfnRange range in Ranges)
+        {
+            for (ulong i = 0; i < range.Count.Value; i++, index++)
+            {
+                if (marks.TryChange(index, PageMarks.Mark.Idle, PageMarks.Mark.Retired)
+                    && TryRetire(new Pfn(range.Start.Value + i)))
+                {
+                    gone++;
+                }
+            }
+        }
+
+        Unhold(gone);
+    }
+
+    // Drops the idle reference of a page whose mark the caller changed to Retired. False when others hold the page: then
+    // the hold goes with their last reference.
+    private bool TryRetire(Pfn page)
+    {
+        if (parts.Frames.TryRetireDevicePage(page))
+        {
+            return true;
+        }
+
+        parts.Points?.Reach("page-busy");
+        parts.Frames.AdoptReference(page).Dispose();
+        return false;
+    }
+
+    private void CallPageFree(Pfn page)
+    {
+        RankedLock.CheckNoneHeld("OnPageFree");
+        Ops?.OnPageFree(this, page);
+    }
+
+    private bool TryHold(ulong count)
+    {
+        ulong before;
+        PagemapLife after;
+        do
+        {
+            before = Volatile.Read(ref life);
+            if (!new PagemapLife(before).TryHold(count, out after))
+            {
+                return false;
+            }
+        }
+        while (Interlocked.CompareExchange(ref life, after.Bits, before) != before);
+
+        return true;
+    }
+
+    private void Unhold(ulong count)
+    {
+        ulong before;
+        PagemapLife after;
+        do
+        {
+            before = Volatile.Read(ref life);
+            bool isHeld = new PagemapLife(before).TryUnhold(count, out after);
+            Check.That(isHeld, $"invariant 1: {count} pages let go of a map that is {new PagemapLife(before)}");
+        }
+        while (Interlocked.CompareExchange(ref life, after.Bits, before) != before);
+
+        if (count > 0)
+        {
+            DieIfDead(after);
+        }
+    }
+
+    // Exactly one step leads to Dead, so one thread comes through here once.
+    private void DieIfDead(PagemapLife after)
+    {
+        if (after.State != PagemapState.Dead)
+        {
+            return;
+        }
+
+        parts.Points?.Reach("dead");
+        Undescribe(spans.Length);
+        unregister!(this);
+        RankedLock.CheckNoneHeld("a page map's death notice");
+        whenDead?.Invoke();
+        death.SetResult();
+    }
+
+    private void Undescribe(int count)
+    {
+        for (int i = 0; i < count; i++)
+        {
+            parts.Frames.RemoveDevicePages(spans[i]);
+        }
+
+        marks?.Dispose();
+    }
+
+    /// <summary>Recounts the pages that hold the map. Wants the machine at rest.</summary>
+    internal void Validate()
+    {
+        ulong inUse = 0;
+        foreach (FrameSpan span in spans)
+        {
+            inUse += parts.Frames.CountDevicePagesInUse(span);
+        }
+
+        PagemapLife now = Life;
+        bool holdsAll = marks is not null && now.State == PagemapState.Live;
+        Check.That(
+            now.Pages == (holdsAll ? Pages.Value : inUse),
+            $"invariant 1: {inUse} pages of {Pages} are in use; {now}");
+        Check.That(now.State != PagemapState.Live || now.Users > 0, $"invariant 1 of PagemapLife: {now}");
+    }
+
+    private ulong IndexOf(Pfn page)
+    {
+        Check.That(TryIndexOf(page, out ulong index), $"{page} is in {string.Join(", ", Ranges)}");
+        return index;
+    }
+
+    private bool TryIndexOf(Pfn page, out ulong index)
+    {
+        index = 0;
+        foreach (PfnRange range in Ranges)
+        {
+            if (range.Contains(page))
+            {
+                index += page.Value - range.Start.Value;
+                return true;
+            }
+
+            index += range.Count.Value;
+        }
+
+        return false;
+    }
+}

@@ -1,0 +1,32 @@
+using Mm.Core.Native;
+
+namespace Mm.Core;
+
+/// <summary>The bytes at a machine's physical addresses, for the rooms that borrow them.</summary>
+/// <remarks>Owns nothing: the address map's regions own the bytes. Immutable; safe from any thread.</remarks>
+/// <param name="map">What lies where.</param>
+/// <param name="memory">How to reserve bytes that nobody asked for before.</param>
+internal sealed class PhysicalBytes(AddressMap map, MachineMemory memory)
+{
+    /// <summary>Borrows bytes.</summary>
+    /// <param name="range">The addresses; inside one region of RAM or one window, fewer than 2^31.</param>
+    /// <param name="lease">The bytes, or none when refused; the caller disposes it.</param>
+    /// <returns><see cref="Errno.ENXIO"/>: nothing that a CPU can reach lies there, or not all of it in one region.</returns>
+    internal Errno TryLease(PhysRange range, out SpanLease lease)
+    {
+        lease = default;
+        if (!map.TryFind(range.Start, out AddressRegion? region) || !region.Range.Contains(range))
+        {
+            return Errno.ENXIO;
+        }
+
+        if (region.Bytes(memory) is not { } bytes)
+        {
+            return Errno.ENXIO;
+        }
+
+        return bytes.TryLease(new ByteCount(range.Start.Value - region.Range.Start.Value), range.Length, out lease)
+            ? Errno.Ok
+            : Errno.ENXIO; // the region was removed after it was found
+    }
+}
