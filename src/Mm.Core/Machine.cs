@@ -23,6 +23,7 @@ public sealed class Machine : IDisposable
     private readonly DeviceRegistry devices = new();
     private readonly List<IValidator> validators = []; // filled while building, immutable afterwards
     private readonly List<IDisposable> parts = []; // filled while building, immutable afterwards
+    private readonly PhysicalBytes bytes;
     private int isDisposed; // atomic
 
     internal Machine(MachineBuilder builder)
@@ -32,6 +33,7 @@ public sealed class Machine : IDisposable
         CpuCount = builder.CpuCount;
         AddressMap = builder.TakeAddressMap();
         Memory = new MachineMemory(builder.Backing, builder.HugePages);
+        bytes = new PhysicalBytes(AddressMap, Memory);
         Clock = new MachineClock();
         Tracer = new Tracer(Clock);
         Faults = new FaultInjector();
@@ -199,20 +201,7 @@ public sealed class Machine : IDisposable
     public Errno TryLease(PhysRange range, out SpanLease lease)
     {
         ThrowIfDisposed();
-        lease = default;
-        if (!AddressMap.TryFind(range.Start, out AddressRegion? region) || !region.Range.Contains(range))
-        {
-            return Errno.ENXIO;
-        }
-
-        if (region.Bytes(Memory) is not { } bytes)
-        {
-            return Errno.ENXIO;
-        }
-
-        return bytes.TryLease(new ByteCount(range.Start.Value - region.Range.Start.Value), range.Length, out lease)
-            ? Errno.Ok
-            : Errno.ENXIO; // the region was removed after it was found
+        return bytes.TryLease(range, out lease);
     }
 
     /// <summary>Borrows the bytes at physical addresses that the caller knows to be there.</summary>

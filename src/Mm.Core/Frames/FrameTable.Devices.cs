@@ -108,6 +108,59 @@ public sealed partial class FrameTable
         Volatile.Write(ref meta.Count, span.IdleCount.Bits); // pairs with the acquire of every get
     }
 
+    /// <summary>States anew how idle pages of a run of device memory are kept; pages in use are left as they are.</summary>
+    /// <param name="span">What was added.</param>
+    /// <param name="replacement">The same frames, with another count for idle pages. Pages never used follow at once.</param>
+    internal void ReplaceDevicePages(FrameSpan span, FrameSpan replacement)
+    {
+        Check.That(span.Range == replacement.Range, $"a span is replaced by one of the same frames: {span}, {replacement}");
+        lock (gate)
+        {
+            Check.That(spans.All.Contains(span), $"the span must have been added: {span}");
+            Volatile.Write(ref spans, spans.Without(span).With(replacement));
+        }
+    }
+
+    /// <summary>Shuts an idle device page that sits at one reference, if nobody else has one.</summary>
+    /// <param name="page">A page whose one idle reference is the caller's.</param>
+    /// <returns>Whether the page has no reference now; if not, the caller's is still there.</returns>
+    internal bool TryRetireDevicePage(Pfn page)
+    {
+        ref PageMeta meta = ref Meta(page.Value);
+        ulong seen = Interlocked.CompareExchange(
+            ref meta.Count, PageCountWord.DeviceIdle().Bits, PageCountWord.Single.Bits);
+        return seen == PageCountWord.Single.Bits || new PageCountWord(seen).State is PageState.Blank or PageState.DeviceIdle;
+    }
+
+    /// <summary>Makes a lease of a reference that the page has already and that passes to the caller.</summary>
+    /// <param name="page">The page.</param>
+    /// <returns>The lease; the page's count is as before.</returns>
+    internal PageRef AdoptReference(Pfn page)
+    {
+        if (Spans.Find(page.Value) is { } span)
+        {
+            _ = UseDeviceMeta(page.Value, span);
+        }
+
+        return new PageRef(this, new PageToken(page.Value, Meta(page.Value).Generation));
+    }
+
+    /// <summary>Counts the pages of a run of device memory that have a reference.</summary>
+    /// <param name="span">What was added.</param>
+    /// <returns>How many.</returns>
+    internal ulong CountDevicePagesInUse(FrameSpan span)
+    {
+        ulong count = 0;
+        for (ulong frame = span.Start; frame < span.End; frame++)
+        {
+            count += new PageCountWord(Volatile.Read(ref Meta(frame).Count)).State is PageState.InUse or PageState.Frozen
+                ? 1UL
+                : 0UL;
+        }
+
+        return count;
+    }
+
     // First use of a device page's metadata. Whoever sees a blank word comes through the lock, so the plain stores of
     // flags are seen before the count that makes them meaningful.
     private ref PageMeta UseDeviceMeta(ulong frame, FrameSpan span)
@@ -120,10 +173,11 @@ public sealed partial class FrameTable
 
         lock (gate)
         {
-            if (meta.Count == 0)
+            // Asked again: the span may have been replaced since the caller looked.
+            if (meta.Count == 0 && spans.Find(frame) is { } current)
             {
-                meta.Flags = span.FreshFlags.Bits;
-                Volatile.Write(ref meta.Count, span.IdleCount.Bits);
+                meta.Flags = current.FreshFlags.Bits;
+                Volatile.Write(ref meta.Count, current.IdleCount.Bits);
             }
         }
 

@@ -32,7 +32,7 @@ public readonly record struct PageLock : IDisposable
         if (frames is not null)
         {
             PageFlags before = frames.ClearFlags(Page, PageFlags.Locked);
-            ObjectDisposedException.ThrowIf((before & PageFlags.Locked) == 0, typeof(PageLock));
+            ObjectDisposedException.ThrowIf(!before.HasFlag(PageFlags.Locked), typeof(PageLock));
         }
     }
 }
