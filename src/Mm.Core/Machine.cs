@@ -2,6 +2,7 @@ using Mm.Core.Checks;
 using Mm.Core.Frames;
 using Mm.Core.Dma;
 using Mm.Core.Native;
+using Mm.Core.Pagemaps;
 using Mm.Core.Tracing;
 
 namespace Mm.Core;
@@ -45,6 +46,9 @@ public sealed class Machine : IDisposable
             Memory, Frames, builder.FrameLayout, Faults, new FrameBytes(AddressMap, Memory));
         parts.Add(Allocator);
         validators.Add(Allocator);
+        Pagemaps = new PagemapRegistry(new PagemapParts(Frames, Memory, AddressMap, bytes, Profile, Faults));
+        parts.Add(Pagemaps);
+        validators.Add(Pagemaps);
         validators.Add(Dma);
     }
 
@@ -77,6 +81,9 @@ public sealed class Machine : IDisposable
 
     /// <summary>Who hands out its RAM.</summary>
     public PageAllocator Allocator { get; }
+
+    /// <summary>The page maps of device memory.</summary>
+    public PagemapRegistry Pagemaps { get; }
 
     /// <summary>Address space held outside the managed heap, touched or not.</summary>
     public ByteCount NativeBytes => Memory.Ledger.Live;

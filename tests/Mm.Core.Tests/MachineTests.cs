@@ -1,5 +1,7 @@
 using System.Diagnostics;
+using Mm.Core.Frames;
 using Mm.Core.Native;
+using Mm.Core.Pagemaps;
 
 namespace Mm.Core.Tests;
 
@@ -44,6 +46,21 @@ internal sealed class MachineTests
         Assert.That(region!.Range.Length, Is.EqualTo(ByteCount.FromMiB(4)), "rounded to the granule of page maps");
         Assert.That(machine.TryLease(region.Range.Slice(default, new ByteCount(1)), out _), Is.EqualTo(Errno.ENXIO));
         Assert.That(machine.NativeBytes, Is.EqualTo(before));
+    }
+
+    [Test]
+    public void DevicePrivateMemory_OfAMachine_TakesAPageMap()
+    {
+        using Machine machine = SmallMachine();
+        _ = machine.TryAddDevicePrivate("vram", ByteCount.FromMiB(4), out AddressRegion? region);
+        var request = new PagemapRequest { Kind = PagemapKind.Generic, Ranges = [region!.Range] };
+        Assert.That(machine.Pagemaps.TryAdd(request, out Pagemap? map), Is.EqualTo(Errno.Ok));
+        Assert.That(map!.TryHandOut(region.Range.Start.Pfn, out PageRef page, out _), Is.EqualTo(Errno.Ok));
+        machine.Validate();
+        page.Dispose();
+        map.Unmap();
+        machine.Validate();
+        Assert.That(map.State, Is.EqualTo(PagemapState.Dead));
     }
 
     [Test]

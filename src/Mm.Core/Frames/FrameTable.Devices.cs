@@ -132,18 +132,17 @@ public sealed partial class FrameTable
         return seen == PageCountWord.Single.Bits || new PageCountWord(seen).State is PageState.Blank or PageState.DeviceIdle;
     }
 
+    /// <summary>Whether a device page has a reference, its first use of metadata included.</summary>
+    /// <param name="page">The page.</param>
+    /// <returns>Whether it has; false for a page whose kind keeps idle pages at none.</returns>
+    internal bool HasIdleReference(Pfn page) =>
+        Spans.Find(page.Value) is { } span
+        && new PageCountWord(Volatile.Read(ref UseDeviceMeta(page.Value, span).Count)).State == PageState.InUse;
+
     /// <summary>Makes a lease of a reference that the page has already and that passes to the caller.</summary>
     /// <param name="page">The page.</param>
     /// <returns>The lease; the page's count is as before.</returns>
-    internal PageRef AdoptReference(Pfn page)
-    {
-        if (Spans.Find(page.Value) is { } span)
-        {
-            _ = UseDeviceMeta(page.Value, span);
-        }
-
-        return new PageRef(this, new PageToken(page.Value, Meta(page.Value).Generation));
-    }
+    internal PageRef AdoptReference(Pfn page) => new(this, new PageToken(page.Value, Meta(page.Value).Generation));
 
     /// <summary>Counts the pages of a run of device memory that have a reference.</summary>
     /// <param name="span">What was added.</param>

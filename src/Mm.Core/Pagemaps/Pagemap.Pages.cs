@@ -62,14 +62,28 @@ public abstract partial class Pagemap
             return marks[index] == PageMarks.Mark.Retired ? Errno.ENODEV : Errno.EBUSY;
         }
 
-        reference = parts.Frames.AdoptReference(page);
-        return Errno.Ok;
+        if (parts.Frames.HasIdleReference(page))
+        {
+            reference = parts.Frames.AdoptReference(page);
+            return Errno.Ok;
+        }
+
+        // The map was unmapped since TryUse, and a page that was never used before comes without a reference now. The
+        // mark is ours, so the kill has left the page's hold to us.
+        Check.That(
+            marks.TryChange(index, PageMarks.Mark.Taken, PageMarks.Mark.Retired), $"invariant 4: {page} is marked by us");
+        Unhold(1);
+        return Errno.ENODEV;
     }
 
     // A page whose idle state is one reference has lost its last: it was handed out, or the dying map dropped its own.
     private void ReturnToOne(Pfn page)
     {
         ulong index = IndexOf(page);
+
+        // Once the mark is idle the page's hold is no longer ours, and a kill may let it go: without a hold of our own
+        // the map could die under the rest of this method, and the driver hear of a page after the death.
+        HoldAgain(page);
         if (marks!.TryChange(index, PageMarks.Mark.Taken, PageMarks.Mark.Idle))
         {
             // The mark first: the driver may hand the page out again from within its callback.
@@ -77,15 +91,13 @@ public abstract partial class Pagemap
             CallPageFree(page);
             if (State == PagemapState.Live || !marks.TryChange(index, PageMarks.Mark.Idle, PageMarks.Mark.Retired))
             {
-                return; // the page keeps its hold: idle, or with whoever changed the mark since
+                Unhold(1); // the page keeps its own hold: idle, or with whoever changed the mark since
+                return;
             }
         }
 
         Check.That(marks[index] == PageMarks.Mark.Retired, $"invariant 4: {page} lost a reference that nobody held");
-        if (TryRetire(page))
-        {
-            Unhold(1);
-        }
+        Unhold(TryRetire(page) ? 2UL : 1UL);
     }
 
     private void RetireIdlePages()
@@ -155,6 +167,19 @@ public abstract partial class Pagemap
         while (Interlocked.CompareExchange(ref life, after.Bits, before) != before);
 
         return true;
+    }
+
+    private void HoldAgain(Pfn page)
+    {
+        ulong before;
+        PagemapLife after;
+        do
+        {
+            before = Volatile.Read(ref life);
+            bool isHeld = new PagemapLife(before).TryHoldAgain(out after);
+            Check.That(isHeld, $"invariant 1: {page} held a map that is {new PagemapLife(before)}");
+        }
+        while (Interlocked.CompareExchange(ref life, after.Bits, before) != before);
     }
 
     private void Unhold(ulong count)

@@ -82,9 +82,6 @@ public abstract partial class Pagemap : IDevicePageOwner
     /// <summary>The word of its life.</summary>
     internal PagemapLife Life => new(Volatile.Read(ref life));
 
-    /// <summary>How many references an idle page has.</summary>
-    internal uint IdleReferences => marks is null || State != PagemapState.Live ? 0u : 1u;
-
     /// <summary>Whether a frame is one of this map's.</summary>
     /// <param name="page">The frame.</param>
     /// <returns>Whether it is.</returns>
@@ -214,8 +211,8 @@ public abstract partial class Pagemap : IDevicePageOwner
         return Errno.Ok;
     }
 
-    /// <summary>Undoes <see cref="TryDescribe"/> before anybody saw the map.</summary>
-    internal void Abandon() => Undescribe(spans.Length);
+    /// <summary>Gives the memory of the marks back, when the machine ends before the map.</summary>
+    internal void ReleaseMarks() => marks?.Dispose();
 
     private protected void ThrowUnlessMine(Pfn page)
     {

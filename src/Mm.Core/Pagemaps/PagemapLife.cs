@@ -76,6 +76,16 @@ internal readonly record struct PagemapLife(ulong Bits)
         return allowed;
     }
 
+    /// <summary>Somebody who acts for a page that holds the map takes a hold of his own. Refused when no page holds it.</summary>
+    /// <param name="next">The word with one page more.</param>
+    /// <returns>Whether he may: dying maps too, but not dead ones.</returns>
+    internal bool TryHoldAgain(out PagemapLife next)
+    {
+        bool allowed = Pages is > 0 and < MaxPages;
+        next = allowed ? new PagemapLife(Bits + 1) : this;
+        return allowed;
+    }
+
     /// <summary>Pages let the map go as they come back. Refused when there are not so many.</summary>
     /// <param name="count">How many.</param>
     /// <param name="next">The word with that many pages less; dead if those were the last hold on a dying map.</param>

@@ -14,7 +14,7 @@ namespace Mm.Core.Pagemaps;
 /// (3) what is listed is live or dying.</para>
 /// <para><b>Locking:</b> <see cref="LockRank.Pagemaps"/> for changes; lookups take none.</para>
 /// </remarks>
-public sealed class PagemapRegistry : IValidator
+public sealed class PagemapRegistry : IValidator, IDisposable
 {
     /// <summary>The granule of page maps: a subsection of 2 MiB. <b>Linux:</b> SUBSECTION_SIZE.</summary>
     public static readonly ByteCount Granule = PageSize.Large.Bytes;
@@ -89,6 +89,15 @@ public sealed class PagemapRegistry : IValidator
 
         cached.Dispose();
         return TryFind(page, out cached);
+    }
+
+    /// <summary>Ends the registry with its machine: maps that are still there are simply gone, and their drivers hear nothing.</summary>
+    public void Dispose()
+    {
+        foreach (Pagemap map in Maps)
+        {
+            map.ReleaseMarks();
+        }
     }
 
     void IValidator.Validate()

@@ -44,6 +44,16 @@ internal sealed class PagemapLifeTests
     }
 
     [Test]
+    public void HoldAgain_OnEveryWord_NeedsAHoldAndRoom(
+        [Values] PagemapState state, [ValueSource(nameof(Users))] ulong users, [ValueSource(nameof(Pages))] ulong pages)
+    {
+        PagemapLife word = Word(state, users, pages);
+        bool legal = pages is > 0 and < PagemapLife.MaxPages;
+        Assert.That(word.TryHoldAgain(out PagemapLife next), Is.EqualTo(legal));
+        Assert.That(next, Is.EqualTo(legal ? Word(state, users, pages + 1) : word));
+    }
+
+    [Test]
     public void Unhold_OnEveryWord_NeedsSoManyPages(
         [Values] PagemapState state, [ValueSource(nameof(Users))] ulong users, [ValueSource(nameof(Pages))] ulong pages)
     {

@@ -1,3 +1,4 @@
+using Mm.Core.Frames;
 using Mm.Core.Pagemaps;
 using static Mm.Core.Tests.Pagemaps.PagemapRig;
 
@@ -135,7 +136,7 @@ internal sealed class PagemapRegistryTests
     public void Add_OverADyingMap_IsEEXISTUntilItIsDead()
     {
         Pagemap map = rig.Map(PagemapKind.DevicePrivate);
-        Frames.PageRef page = rig.HandOut(map, Page(0));
+        PageRef page = rig.HandOut(map, Page(0));
         map.Unmap();
         Refuse(rig.Request(PagemapKind.DevicePrivate), Errno.EEXIST);
         page.Dispose();
@@ -181,10 +182,10 @@ internal sealed class PagemapRegistryTests
     public void Validate_OfAHoldTooMany_IsABug()
     {
         Pagemap map = rig.Map(PagemapKind.DevicePrivate);
-        Frames.PageRef page = rig.HandOut(map, Page(0));
-        rig.Frames.Meta(Page(0).Value).Count = Frames.PageCountWord.DeviceIdle().Bits;
+        PageRef page = rig.HandOut(map, Page(0));
+        rig.Frames.Meta(Page(0).Value).Count = PageCountWord.DeviceIdle().Bits;
         Assert.That(rig.Validate, Throws.InstanceOf<Checks.MmBugException>());
-        rig.Frames.Meta(Page(0).Value).Count = Frames.PageCountWord.Single.Bits;
+        rig.Frames.Meta(Page(0).Value).Count = PageCountWord.Single.Bits;
         page.Dispose();
     }
 

@@ -37,17 +37,16 @@ internal sealed class PagemapRig : IDisposable
 
     internal object Owner { get; } = new();
 
+    /// <summary>How many pages the tests handed out.</summary>
+    internal int HandedOut { get; set; }
+
     public void Dispose()
     {
+        Registry.Dispose();
         Frames.Dispose();
         foreach (AddressRegion region in AddressMap.Regions)
         {
             region.Remove();
-        }
-
-        foreach (Pagemap map in Registry.Maps)
-        {
-            map.Abandon();
         }
 
         Assert.That((Memory.Ledger.Live.Value, Memory.Ledger.LiveBlocks), Is.EqualTo((0UL, 0L)), "native memory is left");
@@ -75,6 +74,7 @@ internal sealed class PagemapRig : IDisposable
     {
         Assert.That(map.TryHandOut(page, out PageRef reference, out PageLock pageLock), Is.EqualTo(Errno.Ok));
         pageLock.Dispose();
+        HandedOut++;
         return reference;
     }
 
