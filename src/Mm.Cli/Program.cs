@@ -1,2 +1,4 @@
-Console.WriteLine("mm");
-return 0;
+using Mm.Cli;
+
+using var context = CliContext.OfProcess();
+return MmTool.Run(args, context);

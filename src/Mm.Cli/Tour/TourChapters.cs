@@ -1,0 +1,16 @@
+namespace Mm.Cli.Tour;
+
+/// <summary>The chapters, in the order in which the tour tells them.</summary>
+internal static class TourChapters
+{
+    /// <summary>All of them.</summary>
+    public static IReadOnlyList<TourChapter> All { get; } =
+    [
+        new("machine", "Build a machine: RAM, devices, and what lies where", MachineChapter.Tell),
+        new("path", "Find the path: may this device reach that memory, and why not?", PathChapter.Tell),
+        new("provider", "Give a BAR a provider: one owner, found again by address, no struct page", ProviderChapter.Tell),
+        new("map", "Map one range list for three clients: direct, through the host bridge, refused", MapChapter.Tell),
+        new("move", "Move bytes into BAR memory by a peer's DMA engine, and verify them", MoveChapter.Tell),
+        new("pool", "Publish an NVMe drive's memory, and let the kernel's rules pick the nearest", PoolChapter.Tell),
+    ];
+}
