@@ -1,6 +1,7 @@
 using System.Diagnostics.CodeAnalysis;
 using Mm.Core.Checks;
 using Mm.Core.Locking;
+using Mm.Core.PhysRanges;
 
 namespace Mm.Core;
 
@@ -12,13 +13,14 @@ namespace Mm.Core;
 /// adding and removing publish a new one.</para>
 /// <para><b>Locking:</b> readers take none; adding and removing take a lock of the map's own, and call nobody with it held.</para>
 /// </remarks>
-public sealed class AddressMap : IValidator
+public sealed class AddressMap : IValidator, IRangeOwnerSource
 {
     /// <summary>The first address that no machine has: 2^52, the end of x86-64 physical address space.</summary>
     public static readonly PhysAddr End = new(1UL << 52);
 
     private readonly RankedLock gate = new(LockRank.AddressMap);
     private AddressRegion[] regions = []; // replaced under gate; read with acquire
+    private long version; // grows under gate after regions is replaced: an old version beside a new answer only asks again
 
     internal AddressMap()
     {
@@ -64,6 +66,27 @@ public sealed class AddressMap : IValidator
         return TryFindUnused(Volatile.Read(ref regions), length.Value, alignment.Value, out range);
     }
 
+    /// <inheritdoc/>
+    public long Version => Volatile.Read(ref version);
+
+    /// <inheritdoc/>
+    public RangeOwner? FindOwner(PhysAddr address, out PhysRange extent)
+    {
+        AddressRegion[] list = Volatile.Read(ref regions);
+        int below = IndexOfLastAtOrBelow(list, address);
+        if (below >= 0 && list[below].Range.Contains(address))
+        {
+            extent = list[below].Range;
+            return list[below].Owner;
+        }
+
+        // Regions end below 2^52, so the ends below are addresses, and the gap behind the last one has a length.
+        PhysAddr start = below >= 0 ? list[below].Range.Start.AddChecked(list[below].Range.Length) : PhysAddr.Zero;
+        PhysAddr end = below + 1 < list.Length ? list[below + 1].Range.Start : PhysAddr.MaxValue;
+        extent = address < end ? PhysRange.FromBounds(start, end) : new PhysRange(address, new ByteCount(1));
+        return null;
+    }
+
     void IValidator.Validate()
     {
         AddressRegion[] list = Volatile.Read(ref regions);
@@ -97,6 +120,7 @@ public sealed class AddressMap : IValidator
 
             int index = IndexOfLastAtOrBelow(regions, region.Range.Start) + 1;
             Volatile.Write(ref regions, [.. regions[..index], region, .. regions[index..]]);
+            Volatile.Write(ref version, version + 1);
             return true;
         }
     }
@@ -115,6 +139,7 @@ public sealed class AddressMap : IValidator
             }
 
             Volatile.Write(ref regions, [.. regions[..index], .. regions[(index + 1)..]]);
+            Volatile.Write(ref version, version + 1);
             return true;
         }
     }

@@ -1,4 +1,5 @@
 using Mm.Core.Native;
+using Mm.Core.PhysRanges;
 
 namespace Mm.Core;
 
@@ -25,6 +26,12 @@ public sealed class AddressRegion
         Range = range;
         Node = node;
         Name = name;
+        Owner = kind switch
+        {
+            AddressRegionKind.Ram => RangeOwner.Ram,
+            AddressRegionKind.DeviceWindow => RangeOwner.ForDeviceWindow(name),
+            _ => null, // a hole is nobody's, and private memory is its page map's
+        };
     }
 
     /// <summary>What it is.</summary>
@@ -44,6 +51,9 @@ public sealed class AddressRegion
 
     /// <summary>Dies when the region is removed from the map.</summary>
     public ValidityToken Validity => validity.Token;
+
+    /// <summary>Who owns its bytes as far as the address map can tell; null where no list of ranges may name them.</summary>
+    internal RangeOwner? Owner { get; }
 
     /// <summary>As a line of /proc/iomem, half-open: <c>[0x0, 0x1000) System RAM, node 0</c>.</summary>
     /// <returns>The text.</returns>

@@ -3,6 +3,7 @@ using Mm.Core.Frames;
 using Mm.Core.Dma;
 using Mm.Core.Native;
 using Mm.Core.Pagemaps;
+using Mm.Core.PhysRanges;
 using Mm.Core.Tracing;
 
 namespace Mm.Core;
@@ -39,6 +40,7 @@ public sealed class Machine : IDisposable
         Tracer = new Tracer(Clock);
         Faults = new FaultInjector();
         Dma = new DmaDevices(Faults, TryLease);
+        RangeOwners = new RangeOwnerLayers(Providers, AddressMap);
         validators.Add(AddressMap);
         Frames = new FrameTable(Memory, builder.FrameLayout.ToSpans());
         parts.Add(Frames);
@@ -49,6 +51,7 @@ public sealed class Machine : IDisposable
         Pagemaps = new PagemapRegistry(new PagemapParts(Frames, Memory, AddressMap, bytes, Profile, Faults));
         parts.Add(Pagemaps);
         validators.Add(Pagemaps);
+        validators.Add(Providers);
         validators.Add(Dma);
     }
 
@@ -63,6 +66,12 @@ public sealed class Machine : IDisposable
 
     /// <summary>What lies where in physical address space.</summary>
     public AddressMap AddressMap { get; }
+
+    /// <summary>Who answers for peer memory, by physical address.</summary>
+    public ProviderMap Providers { get; } = new();
+
+    /// <summary>Who owns which addresses: providers first, then RAM and the windows of the address map. What list builders ask.</summary>
+    public IRangeOwnerSource RangeOwners { get; }
 
     /// <summary>Its time.</summary>
     public MachineClock Clock { get; }

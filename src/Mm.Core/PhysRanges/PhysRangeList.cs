@@ -1,4 +1,5 @@
 using System.Diagnostics.CodeAnalysis;
+using Mm.Core.Native;
 
 namespace Mm.Core.PhysRanges;
 
@@ -173,6 +174,11 @@ public sealed class PhysRangeList : IDisposable
         ArgumentNullException.ThrowIfNull(other);
         return Length == other.Length && RangeSpans.AreSameBytes(Ranges, other.Ranges);
     }
+
+    /// <summary>Goes over all ranges once, for what a mapper asks of a whole list.</summary>
+    /// <returns>The summary.</returns>
+    /// <exception cref="ObjectDisposedException">The list was disposed.</exception>
+    public RangeSummary Measure() => RangeSpans.Measure(Vectors.Level, Ranges);
 
     /// <summary>Gives the storage back for the builder's next list. Optional; more than once is harmless until the
     /// storage is in use again.</summary>

@@ -13,7 +13,7 @@ namespace Mm.Core.PhysRanges;
 /// <para><b>Locking:</b> look-ups take no lock and see the map before or after a change, never in between. Changes
 /// exclude each other; they are meant for hotplug, and cost time in proportion to the number of providers.</para>
 /// </remarks>
-public sealed class ProviderMap : IRangeOwnerSource
+public sealed class ProviderMap : IRangeOwnerSource, IValidator
 {
     private readonly Lock changing = new();
 

@@ -1,3 +1,7 @@
+using System.Numerics;
+using System.Runtime.Intrinsics;
+using Mm.Core.Native;
+
 namespace Mm.Core.PhysRanges;
 
 /// <summary>Questions about spans of ranges that need no list.</summary>
@@ -38,4 +42,65 @@ internal static class RangeSpans
 
         return !current.IsEmpty;
     }
+
+    /// <summary>Lowest and highest byte, longest range and common alignment of non-empty ranges.</summary>
+    /// <param name="level">Which twin; not wider than the processor's.</param>
+    /// <param name="ranges">The ranges.</param>
+    /// <returns>The summary.</returns>
+    internal static RangeSummary Measure(VectorLevel level, ReadOnlySpan<PhysRange> ranges)
+    {
+        if (ranges.IsEmpty)
+        {
+            return default;
+        }
+
+        var sums = new Extremes(ulong.MaxValue, 0, 0, 0);
+        int done = level == VectorLevel.Vector512 ? MeasureBy512(ranges, ref sums) : 0;
+        foreach (PhysRange range in ranges[done..])
+        {
+            ulong start = range.Start.Value;
+            ulong length = range.Length.Value;
+            sums = new Extremes(
+                Math.Min(sums.Lowest, start),
+                Math.Max(sums.Highest, start + (length - 1)),
+                Math.Max(sums.Longest, length),
+                sums.Bits | start | length);
+        }
+
+        ulong alignment = 1UL << BitOperations.TrailingZeroCount(sums.Bits); // never all zero: a length is not
+        return new RangeSummary(
+            new PhysAddr(sums.Lowest), new PhysAddr(sums.Highest), new ByteCount(sums.Longest), new ByteCount(alignment));
+    }
+
+    // Four ranges a vector: starts in the even lanes and lengths in the odd ones.
+    private static int MeasureBy512(ReadOnlySpan<PhysRange> ranges, ref Extremes sums)
+    {
+        ReadOnlySpan<Vector512<ulong>> blocks = Words.AsVector512(Words.Of(ranges));
+        Vector512<ulong> lowest = Vector512<ulong>.AllBitsSet;
+        Vector512<ulong> longest = Vector512<ulong>.Zero;
+        Vector512<ulong> highest = Vector512<ulong>.Zero;
+        Vector512<ulong> bits = Vector512<ulong>.Zero;
+        Vector512<ulong> swap = Vector512.Create(1UL, 0, 3, 2, 5, 4, 7, 6);
+        foreach (Vector512<ulong> block in blocks)
+        {
+            lowest = Vector512.Min(lowest, block);
+            longest = Vector512.Max(longest, block);
+            highest = Vector512.Max(highest, block + Vector512.Shuffle(block, swap) - Vector512<ulong>.One);
+            bits |= block;
+        }
+
+        for (int lane = 0; lane < Vector512<ulong>.Count; lane++)
+        {
+            bool isStart = lane % 2 == 0;
+            sums = new Extremes(
+                isStart ? Math.Min(sums.Lowest, lowest[lane]) : sums.Lowest,
+                Math.Max(sums.Highest, highest[lane]),
+                isStart ? sums.Longest : Math.Max(sums.Longest, longest[lane]),
+                sums.Bits | bits[lane]);
+        }
+
+        return blocks.Length * 4;
+    }
+
+    private readonly record struct Extremes(ulong Lowest, ulong Highest, ulong Longest, ulong Bits);
 }

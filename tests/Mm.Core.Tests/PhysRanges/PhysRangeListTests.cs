@@ -1,3 +1,4 @@
+using Mm.Core.Native;
 using Mm.Core.PhysRanges;
 using Mm.Testing.Generators;
 using static Mm.Core.Tests.PhysRanges.NaiveRanges;
@@ -136,6 +137,36 @@ internal sealed class PhysRangeListTests
         Assert.That(all.Select(static owner => owner.HasPages), Is.EqualTo(new[] { true, true, true, false, false }));
         Assert.That(all.Select(static owner => owner.IsPeer), Is.EqualTo(new[] { false, false, true, true, false }));
         Assert.That(bare.ToString(), Is.EqualTo("bar (Provider)"));
+    }
+
+    [FsCheck.NUnit.Property(Arbitrary = new[] { typeof(PhysRangeArbitraries) })]
+    public void Measure_AtEveryLevel_EqualsTheScan(RangeScript script)
+    {
+        PhysRange[] ranges = [.. script.Ranges.Where(static range => !range.IsEmpty)];
+        RangeSummary expected = default;
+        if (ranges.Length > 0)
+        {
+            ulong bits = ranges.Aggregate(0UL, static (all, range) => all | range.Start.Value | range.Length.Value);
+            expected = new RangeSummary(
+                ranges.Min(static range => range.Start),
+                ranges.Max(static range => range.Start.AddChecked(new ByteCount(range.Length.Value - 1))),
+                ranges.Max(static range => range.Length),
+                new ByteCount(1UL << System.Numerics.BitOperations.TrailingZeroCount(bits)));
+        }
+
+        foreach (VectorLevel level in Levels)
+        {
+            Assert.That(RangeSpans.Measure(level, ranges), Is.EqualTo(expected), $"{level}");
+        }
+    }
+
+    [Test]
+    public void Measure_OfRangesAtTheTop_IsRight()
+    {
+        using PhysRangeList list = Build(Range(ulong.MaxValue - 0xfff, 0x1000), Range(0x2000, 0x4000));
+        Assert.That(
+            list.Measure(),
+            Is.EqualTo(new RangeSummary(new PhysAddr(0x2000), PhysAddr.MaxValue, new ByteCount(0x4000), new ByteCount(0x1000))));
     }
 
     private PhysRangeList Build(params ReadOnlySpan<PhysRange> ranges)

@@ -1,0 +1,33 @@
+using Mm.Core;
+
+namespace Mm.Benchmarks.PhysRanges;
+
+/// <summary>The frames of 1 GiB, of which a given share does not follow its predecessor: the workload of <c>rangelist.c</c>.</summary>
+internal static class Fragments
+{
+    internal const int FrameCount = 1 << 18;
+
+    internal static Pfn[] Make(int percent)
+    {
+        ulong state = 77;
+        ulong frame = 1 << 20;
+        var frames = new Pfn[FrameCount];
+        for (int index = 0; index < frames.Length; index++)
+        {
+            bool breaks = (int)(Next(ref state) % 100) < percent;
+            frame += breaks ? 2 + (Next(ref state) % 64) : 1;
+            frames[index] = new Pfn(frame);
+        }
+
+        return frames;
+    }
+
+    // The same generator as the C programs beside which the figures stand.
+    internal static ulong Next(ref ulong state)
+    {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        return state;
+    }
+}
