@@ -42,9 +42,9 @@ internal sealed class EytzingerKeys
         ulong wanted = address.Value;
         ReadOnlySpan<ulong> all = keys;
         int position = 1;
-        while (position < all.Length)
+        while (unchecked((uint)position) < (uint)all.Length) // unsigned, so that the indexing needs no check of its own
         {
-            position = (2 * position) + (all[position] <= wanted ? 1 : 0);
+            position = unchecked((2 * position) + (all[position] <= wanted ? 1 : 0)); // stays below twice an array's length
         }
 
         // The steps taken are the bits below the leading one; the last step to the right left a key at or below.

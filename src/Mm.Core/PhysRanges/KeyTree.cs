@@ -1,4 +1,5 @@
 using System.Numerics;
+using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
 using System.Runtime.Intrinsics.X86;
 using Mm.Core.Native;
@@ -57,6 +58,7 @@ internal sealed class KeyTree
     /// <summary>Finds the last key at or below an address.</summary>
     /// <param name="address">The address.</param>
     /// <returns>The key's index in sorted order, or -1 when all keys lie above.</returns>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     internal int FindAtOrBelow(PhysAddr address)
     {
         if (address == PhysAddr.MaxValue)
@@ -65,12 +67,12 @@ internal sealed class KeyTree
         }
 
         long wanted = Flip(address);
-        return vectors switch
+        if (vectors == VectorLevel.Vector512)
         {
-            VectorLevel.Vector512 => Find512(wanted),
-            VectorLevel.Vector256 => Find256(wanted),
-            _ => Find128(wanted),
-        };
+            return Find512(wanted);
+        }
+
+        return vectors == VectorLevel.Vector256 ? Find256(wanted) : Find128(wanted);
     }
 
     private static int NodesFor(int keys) => (keys + NodeKeys - 1) / NodeKeys;
@@ -102,15 +104,14 @@ internal sealed class KeyTree
     private int Find512(long wanted)
     {
         Vector512<long> sought = Vector512.Create(wanted);
-        ReadOnlySpan<long> all = keys.Span;
+        ReadOnlySpan<Vector512<long>> all = Words.AsVector512(keys.Span);
         int node = 0;
         foreach (int start in levelStarts)
         {
-            ReadOnlySpan<Vector512<long>> pair = Words.AsVector512(all.Slice(start + (node << NodeShift), NodeKeys));
-            ulong low = Vector512.LessThanOrEqual(pair[0], sought).ExtractMostSignificantBits();
-            ulong high = Vector512.LessThanOrEqual(pair[1], sought).ExtractMostSignificantBits();
-            int atOrBelow = BitOperations.PopCount(low | (high << 8));
-            node = (node << NodeShift) + atOrBelow - 1;
+            int first = unchecked(start + (node << NodeShift)) >> 3; // in blocks of eight; indexes of an array, as below
+            ulong low = Vector512.LessThanOrEqual(all[first], sought).ExtractMostSignificantBits();
+            ulong high = Vector512.LessThanOrEqual(all[first + 1], sought).ExtractMostSignificantBits();
+            node = unchecked((node << NodeShift) + BitOperations.PopCount(low | (high << 8)) - 1);
             if (node < 0)
             {
                 break;
@@ -127,14 +128,14 @@ internal sealed class KeyTree
         int node = 0;
         foreach (int start in levelStarts)
         {
-            ReadOnlySpan<Vector256<long>> four = Words.AsVector256(all.Slice(start + (node << NodeShift), NodeKeys));
+            ReadOnlySpan<Vector256<long>> four = Words.AsVector256(all.Slice(unchecked(start + (node << NodeShift)), NodeKeys));
             Vector256<short> low = Avx2.PackSignedSaturate(
                 Vector256.GreaterThan(four[0], sought).AsInt32(), Vector256.GreaterThan(four[1], sought).AsInt32());
             Vector256<short> high = Avx2.PackSignedSaturate(
                 Vector256.GreaterThan(four[2], sought).AsInt32(), Vector256.GreaterThan(four[3], sought).AsInt32());
             Vector256<sbyte> above = Avx2.PackSignedSaturate(low, high); // two bytes a key, in some order
             int aboveCount = BitOperations.PopCount(above.ExtractMostSignificantBits()) >> 1;
-            node = (node << NodeShift) + NodeKeys - aboveCount - 1;
+            node = unchecked((node << NodeShift) + NodeKeys - aboveCount - 1);
             if (node < 0)
             {
                 break;
@@ -152,7 +153,7 @@ internal sealed class KeyTree
         foreach (int start in levelStarts)
         {
             Vector128<long> above = Vector128<long>.Zero; // each lane counts down
-            foreach (Vector128<long> pair in Words.AsVector128(all.Slice(start + (node << NodeShift), NodeKeys)))
+            foreach (Vector128<long> pair in Words.AsVector128(all.Slice(unchecked(start + (node << NodeShift)), NodeKeys)))
             {
                 above += Vector128.GreaterThan(pair, sought);
             }

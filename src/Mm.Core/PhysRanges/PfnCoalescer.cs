@@ -1,4 +1,5 @@
 using System.Numerics;
+using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
 using System.Runtime.Intrinsics.X86;
 using Mm.Core.Native;
@@ -101,28 +102,32 @@ internal static class PfnCoalescer
             Vector512<ulong> predecessors = Avx512F.AlignRight64(block, previous, 7);
             Vector512<ulong> isStart = ~Vector512.Equals(block - predecessors, Vector512<ulong>.One);
             previous = block;
-            lowest = Vector512.Min(lowest, block.AsInt64());
-            highest = Vector512.Max(highest, block.AsInt64());
-            uint mask = (uint)isStart.ExtractMostSignificantBits();
+            uint mask = unchecked((uint)isStart.ExtractMostSignificantBits()); // eight lanes, eight bits
             if (mask != 0)
             {
+                // A run is bounded by its ends: its first frame stands here, and so does the last one of the run before.
+                lowest = Vector512.Min(lowest, Vector512.Min(block.AsInt64(), predecessors.AsInt64()));
+                highest = Vector512.Max(highest, Vector512.Max(block.AsInt64(), predecessors.AsInt64()));
                 Vector512<ulong> starts = Avx512F.Compress(Vector512<ulong>.Zero, isStart, block << Shift);
                 Vector512<ulong> indexes = Avx512F.Compress(
-                    Vector512<ulong>.Zero, isStart, Vector512.Create((ulong)index) + Vector512<ulong>.Indices);
-                Vector512<ulong> opened = Avx512F.AlignRight64(indexes, Vector512.Create((ulong)openedAt), 7);
-                WritePairs((indexes - opened) << Shift, starts, output[((2 * count) - 1)..]);
-                openedAt = index + BitOperations.Log2(mask);
-                count += BitOperations.PopCount(mask);
+                    Vector512<ulong>.Zero, isStart, Vector512.Create((ulong)(uint)index) + Vector512<ulong>.Indices);
+                Vector512<ulong> opened = Avx512F.AlignRight64(indexes, Vector512.Create((ulong)(uint)openedAt), 7);
+                WritePairs((indexes - opened) << Shift, starts, output[unchecked((2 * count) - 1)..]);
+                openedAt = unchecked(index + BitOperations.Log2(mask));
+                count = unchecked(count + BitOperations.PopCount(mask));
             }
 
-            index += Vector512<ulong>.Count;
+            index = unchecked(index + Vector512<ulong>.Count); // counts the frames of a span, as all counters here
         }
 
-        bounds = new FrameBounds(HorizontalMin(lowest), HorizontalMax(highest));
+        bounds = new FrameBounds(
+            HorizontalMin(Vector256.Min(lowest.GetLower(), lowest.GetUpper())),
+            HorizontalMax(Vector256.Max(highest.GetLower(), highest.GetUpper()))).Widen(frames[index - 1]);
         return index < frames.Length ? CoalesceByOne(frames, index, output, count, ref bounds) : count;
     }
 
-    // length, start, length, start ...: the length closes the range before the start.
+    // length, start, length, start ...: the length closes the range before the start. A call would spill every vector.
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static void WritePairs(Vector512<ulong> lengths, Vector512<ulong> starts, Span<ulong> output)
     {
         Vector512<ulong> low = Avx512F.PermuteVar8x64x2(lengths, Vector512.Create(0UL, 8, 1, 9, 2, 10, 3, 11), starts);
@@ -146,28 +151,28 @@ internal static class PfnCoalescer
             Vector256<ulong> predecessors = Avx2.Blend(rotated.AsUInt32(), carried.AsUInt32(), 0b0000_0011).AsUInt64();
             Vector256<ulong> isStart = ~Vector256.Equals(block - predecessors, Vector256<ulong>.One);
             previous = block;
-            lowest = Vector256.Min(lowest, block.AsInt64());
-            highest = Vector256.Max(highest, block.AsInt64());
             uint mask = isStart.ExtractMostSignificantBits();
             if (mask != 0)
             {
+                // A run is bounded by its ends: its first frame stands here, and so does the last one of the run before.
+                lowest = Vector256.Min(lowest, Vector256.Min(block.AsInt64(), predecessors.AsInt64()));
+                highest = Vector256.Max(highest, Vector256.Max(block.AsInt64(), predecessors.AsInt64()));
                 Vector256<uint> order = Vector256.Create(CompressOrders.Slice((int)mask * 8, 8));
                 Vector256<ulong> starts = Compress(block << Shift, order);
                 Vector256<ulong> indexes = Compress(
-                    Vector256.Create((ulong)index) + Vector256<ulong>.Indices, order);
+                    Vector256.Create((ulong)(uint)index) + Vector256<ulong>.Indices, order);
                 Vector256<ulong> shifted = Vector256.Shuffle(indexes, Vector256.Create(3UL, 0, 1, 2));
                 Vector256<ulong> opened = Avx2.Blend(
-                    shifted.AsUInt32(), Vector256.Create((ulong)openedAt).AsUInt32(), 0b0000_0011).AsUInt64();
-                WritePairs((indexes - opened) << Shift, starts, output[((2 * count) - 1)..]);
-                openedAt = index + BitOperations.Log2(mask);
-                count += BitOperations.PopCount(mask);
+                    shifted.AsUInt32(), Vector256.Create((ulong)(uint)openedAt).AsUInt32(), 0b0000_0011).AsUInt64();
+                WritePairs((indexes - opened) << Shift, starts, output[unchecked((2 * count) - 1)..]);
+                openedAt = unchecked(index + BitOperations.Log2(mask));
+                count = unchecked(count + BitOperations.PopCount(mask));
             }
 
-            index += Vector256<ulong>.Count;
+            index = unchecked(index + Vector256<ulong>.Count);
         }
 
-        bounds = new FrameBounds(
-            HorizontalMin(Vector512.Create(lowest, lowest)), HorizontalMax(Vector512.Create(highest, highest)));
+        bounds = new FrameBounds(HorizontalMin(lowest), HorizontalMax(highest)).Widen(frames[index - 1]);
         return index < frames.Length ? CoalesceByOne(frames, index, output, count, ref bounds) : count;
     }
 
@@ -192,9 +197,11 @@ internal static class PfnCoalescer
         0, 1, 2, 3, 4, 5, 6, 7, /* 1111 */
     ];
 
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static Vector256<ulong> Compress(Vector256<ulong> block, Vector256<uint> order) =>
         Avx2.PermuteVar8x32(block.AsUInt32(), order).AsUInt64();
 
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static void WritePairs(Vector256<ulong> lengths, Vector256<ulong> starts, Span<ulong> output)
     {
         Vector256<ulong> even = Avx2.UnpackLow(lengths, starts);
@@ -231,25 +238,15 @@ internal static class PfnCoalescer
         return CoalesceByOne(frames, index, output, count, ref bounds);
     }
 
-    private static long HorizontalMin(Vector512<long> lanes)
+    private static long HorizontalMin(Vector256<long> lanes)
     {
-        long lowest = lanes[0];
-        for (int lane = 1; lane < Vector512<long>.Count; lane++)
-        {
-            lowest = Math.Min(lowest, lanes[lane]);
-        }
-
-        return lowest;
+        Vector128<long> half = Vector128.Min(lanes.GetLower(), lanes.GetUpper());
+        return Math.Min(half[0], half[1]);
     }
 
-    private static long HorizontalMax(Vector512<long> lanes)
+    private static long HorizontalMax(Vector256<long> lanes)
     {
-        long highest = lanes[0];
-        for (int lane = 1; lane < Vector512<long>.Count; lane++)
-        {
-            highest = Math.Max(highest, lanes[lane]);
-        }
-
-        return highest;
+        Vector128<long> half = Vector128.Max(lanes.GetLower(), lanes.GetUpper());
+        return Math.Max(half[0], half[1]);
     }
 }

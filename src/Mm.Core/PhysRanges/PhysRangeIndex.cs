@@ -1,3 +1,5 @@
+using System.Runtime.CompilerServices;
+using Mm.Core.Checks;
 using Mm.Core.Native;
 
 namespace Mm.Core.PhysRanges;
@@ -71,6 +73,7 @@ public sealed class PhysRangeIndex
     /// <summary>Finds the last range that starts at or below an address, whether or not it reaches the address.</summary>
     /// <param name="address">The address.</param>
     /// <returns>The range's index, or -1 when all ranges start above.</returns>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public int FindAtOrBelow(PhysAddr address)
     {
         if (tree is { } byVector)
@@ -98,7 +101,7 @@ public sealed class PhysRangeIndex
         PhysAddr start = PhysAddr.Zero;
         if (below >= 0)
         {
-            Checks.Check.That(ranges[below].TryGetEnd(out start), "a range below the address ends below it");
+            Check.That(ranges[below].TryGetEnd(out start), "a range below the address ends below it");
         }
 
         ulong toTop = start == PhysAddr.Zero ? ulong.MaxValue : PhysAddr.MaxValue.Value - start.Value + 1;
