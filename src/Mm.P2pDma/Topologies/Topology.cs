@@ -1,4 +1,5 @@
 using Mm.Core;
+using Mm.Core.Locking;
 
 namespace Mm.P2pDma.Topologies;
 
@@ -10,12 +11,12 @@ namespace Mm.P2pDma.Topologies;
 /// peer-to-peer verdicts are cached and never dropped; every edit here ends all tokens.</para>
 /// <para><b>Invariants:</b> (1) a refused edit changes nothing; (2) after an edit returned, every token taken before it
 /// is dead and <see cref="Snapshot"/> shows the edit.</para>
-/// <para><b>Locking:</b> edits exclude each other by a lock of the topology; readers take <see cref="Snapshot"/> without
+/// <para><b>Locking:</b> edits exclude each other by a lock of rank <see cref="LockRank.Topology"/>; readers take <see cref="Snapshot"/> without
 /// one. To pair a snapshot with a token, take the token first: then either the snapshot is as new or the token dies.</para>
 /// </remarks>
 public sealed class Topology
 {
-    private readonly Lock editing = new();
+    private readonly RankedLock editing = new(LockRank.Topology);
     private readonly ValiditySource validity = new();
 
     // Written under `editing`; volatile, so that a reader without the lock sees a whole snapshot.
@@ -180,7 +181,7 @@ public sealed class Topology
 
     private Errno TryEdit(Func<TopologyParts, TopologyDefect> edit, out TopologyDefect defect)
     {
-        lock (editing)
+        using (editing.Enter())
         {
             TopologyParts parts = current.CopyParts();
             defect = edit(parts);
