@@ -1,0 +1,34 @@
+using Mm.Core.Checks;
+
+namespace Mm.Core.Tests.Checks;
+
+public sealed class CheckTests
+{
+    [Test]
+    public void Enabled_InEveryTestProject_IsOn()
+    {
+        Assert.That(Check.Enabled, Is.True);
+    }
+
+    [Test]
+    public void That_Broken_ThrowsWithExpressionAndValues()
+    {
+        int count = 3;
+
+        Assert.That(() => Check.That(count == 3), Throws.Nothing);
+        Assert.That(
+            () => Check.That(count > 3, $"invariant 2, count {count}"),
+            Throws.TypeOf<MmBugException>().With.Message.EqualTo("invariant broken: count > 3 (invariant 2, count 3)"));
+    }
+
+    [Test]
+    public void Slow_BrokenWhileEnabled_Throws()
+    {
+        int count = 3;
+
+        Assert.That(() => Check.Slow(count == 3), Throws.Nothing);
+        Assert.That(
+            () => Check.Slow(count > 3),
+            Throws.TypeOf<MmBugException>().With.Message.EqualTo("invariant broken: count > 3"));
+    }
+}
