@@ -27,7 +27,7 @@ public sealed class DroppedErrnoAnalyzer : DiagnosticAnalyzer
         "Errors",
         DiagnosticSeverity.Error,
         isEnabledByDefault: true,
-        description: "A refusal by the modelled system is a value. A caller that does not look at it goes on as if the call had succeeded.");
+        description: "A refusal is a value. A caller that does not look at it goes on as if the call had succeeded.");
 
     /// <inheritdoc/>
     public override ImmutableArray<DiagnosticDescriptor> SupportedDiagnostics => ImmutableArray.Create(Rule);

@@ -1,0 +1,54 @@
+using System.Xml.Linq;
+
+namespace Mm.Repo.Tests.Direction;
+
+public sealed class ProjectReferenceTests
+{
+    // Who may name whom; docs/architecture.md draws it.
+    private static readonly Dictionary<string, string[]> Allowed = new(StringComparer.Ordinal)
+    {
+        ["Mm.Analyzers"] = [],
+        ["Mm.Core"] = [],
+        ["Mm.P2pDma"] = ["Mm.Core"],
+        ["Mm.Conformance"] = ["Mm.Core", "Mm.P2pDma"],
+        ["Mm.Cli"] = ["Mm.Core", "Mm.P2pDma", "Mm.Conformance"],
+    };
+
+    [Test]
+    public void Projects_EachOfSrc_HasARule()
+    {
+        Assert.That(Repository.Projects, Is.EquivalentTo(Allowed.Keys));
+    }
+
+    [TestCaseSource(typeof(Repository), nameof(Repository.Projects))]
+    public void Project_References_LookDownOnly(string project)
+    {
+        XDocument file = XDocument.Parse(Repository.Read($"src/{project}/{project}.csproj"));
+        string[] referenced = [.. file.Descendants("ProjectReference")
+            .Select(reference => Path.GetFileNameWithoutExtension(reference.Attribute("Include")!.Value.Replace('\\', '/')))];
+
+        Assert.That(referenced, Is.SubsetOf(Allowed[project]));
+    }
+
+    [TestCase("Mm.Core")]
+    [TestCase("Mm.P2pDma")]
+    [TestCase("Mm.Conformance")]
+    public void Library_Packages_AreNoTestOrConsolePackages(string project)
+    {
+        XDocument file = XDocument.Parse(Repository.Read($"src/{project}/{project}.csproj"));
+        IEnumerable<string> packages = file.Descendants("PackageReference").Select(reference => reference.Attribute("Include")!.Value);
+
+        string[] allowed = ["SharpZipLib", "Microsoft.Extensions.ObjectPool"];
+        Assert.That(packages, Is.SubsetOf(allowed));
+    }
+
+    [Test]
+    public void Testing_Packages_AreFsCheckAlone()
+    {
+        XDocument file = XDocument.Parse(Repository.Read("tests/Mm.Testing/Mm.Testing.csproj"));
+
+        Assert.That(
+            file.Descendants("PackageReference").Select(reference => reference.Attribute("Include")!.Value),
+            Is.EqualTo((string[])["FsCheck"]));
+    }
+}

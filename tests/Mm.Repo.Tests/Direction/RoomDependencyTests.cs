@@ -1,0 +1,80 @@
+using Microsoft.CodeAnalysis;
+using Microsoft.CodeAnalysis.CSharp.Syntax;
+
+namespace Mm.Repo.Tests.Direction;
+
+public sealed class RoomDependencyTests
+{
+    // Top to bottom: a room may use the rooms before it. The words in a project's root stand before all rooms.
+    private static readonly Dictionary<string, string[]> Rooms = new(StringComparer.Ordinal)
+    {
+        ["Mm.Core"] = ["Checks", "Tracing", "Native", "Locking", "Frames", "Pagemaps", "PhysRanges", "Spaces", "Notifiers", "Dma"],
+        ["Mm.P2pDma"] = ["Topologies", "Importers", "Bars", "Routing", "Providers", "Mapping", "Pools"],
+    };
+
+    // What composes the rooms: a room takes its parts in the constructor and never the whole.
+    private static readonly string[] Composers = ["Machine", "MachineBuilder"];
+
+    [TestCase("Mm.Core")]
+    [TestCase("Mm.P2pDma")]
+    public void Rooms_OnDisk_AreTheKnownOnes(string project)
+    {
+        IEnumerable<string> rooms = SourceFile.Sources
+            .Where(file => file.Project == project && file.Room.Length > 0).Select(file => file.Room).Distinct();
+
+        Assert.That(rooms, Is.SubsetOf(Rooms[project]), "a new room has a place in the order: add it here and in docs/architecture.md");
+    }
+
+    [TestCase("Mm.Core")]
+    [TestCase("Mm.P2pDma")]
+    public void Room_Uses_OnlyTheRoomsBeforeIt(string project)
+    {
+        SourceModel model = SourceModel.Of(project);
+        IEnumerable<string> found = model.Files.Where(file => file.Room.Length > 0)
+            .SelectMany(file => UsedRooms(model, file).Select(use => (file, use)))
+            .Where(pair => Rank(project, pair.use.Room) > Rank(project, pair.file.Room))
+            .Select(pair => $"{pair.use.Place}: room {pair.file.Room} uses {pair.use.Name} of room {pair.use.Room}")
+            .Distinct();
+
+        Findings.AssertNone(found, $"rooms of {project}, first to last: {string.Join(", ", Rooms[project])}");
+    }
+
+    [Test]
+    public void Room_OfCore_NeverTakesTheMachine()
+    {
+        SourceModel model = SourceModel.Of("Mm.Core");
+        IEnumerable<string> found = model.Files.Where(file => file.Room.Length > 0)
+            .SelectMany(file => Used(model, file))
+            .Where(use => use.Type.ContainingNamespace.ToDisplayString() == "Mm.Core" && Composers.Contains(use.Type.Name))
+            .Select(use => $"{use.Place}: uses {use.Type.Name}");
+
+        Findings.AssertNone(found, "a room takes the parts it needs, not a Machine");
+    }
+
+    private static int Rank(string project, string room) => Array.IndexOf(Rooms[project], room);
+
+    private static IEnumerable<(string Room, string Name, string Place)> UsedRooms(SourceModel model, SourceFile file)
+    {
+        string root = model.Compilation.AssemblyName! + ".";
+        return Used(model, file)
+            .Select(use => (Space: use.Type.ContainingNamespace.ToDisplayString(), use.Type.Name, use.Place))
+            .Where(use => use.Space.StartsWith(root, StringComparison.Ordinal))
+            .Select(use => (use.Space[root.Length..].Replace('.', '/'), use.Name, use.Place));
+    }
+
+    // Names in documentation are not among the descendants: a doc may point forward.
+    private static IEnumerable<(INamedTypeSymbol Type, string Place)> Used(SourceModel model, SourceFile file)
+    {
+        SemanticModel semantics = model.Semantics(file);
+        foreach (SimpleNameSyntax name in file.Syntax.DescendantNodes().OfType<SimpleNameSyntax>())
+        {
+            ISymbol? symbol = semantics.GetSymbolInfo(name).Symbol;
+            INamedTypeSymbol? type = symbol as INamedTypeSymbol ?? symbol?.ContainingType;
+            if (type?.ContainingNamespace is not null
+                && SymbolEqualityComparer.Default.Equals(type.ContainingAssembly, model.Compilation.Assembly))
+            {
+                yield return (type, file.Place(name));
+            }
+        }
+    }
+}

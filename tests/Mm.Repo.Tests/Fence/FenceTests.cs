@@ -1,0 +1,87 @@
+using System.Text.RegularExpressions;
+using Microsoft.CodeAnalysis;
+using Microsoft.CodeAnalysis.CSharp;
+using Microsoft.CodeAnalysis.CSharp.Syntax;
+
+namespace Mm.Repo.Tests.Fence;
+
+/// <summary>Memory corruption can come from the files behind the fence alone, and each of them argues why it does not.</summary>
+public sealed partial class FenceTests
+{
+    private static readonly string[] Substitutes =
+    [
+        "Unsafe", "MemoryMarshal", "NativeMemory", "GCHandle", "Marshal", "CollectionsMarshal", "ImmutableCollectionsMarshal",
+        "SafeHandle", "SafeBuffer", "DllImport", "LibraryImport", "DllImportAttribute", "LibraryImportAttribute", "NativeLibrary",
+        "UnsafeAccessor", "UnsafeAccessorAttribute", "SkipLocalsInit",
+    ];
+
+    [Test]
+    public void Unsafe_InSrc_StandsBehindTheFence()
+    {
+        IEnumerable<string> found = SourceFile.Sources.Where(file => !IsBehind(file)).SelectMany(file => file.Syntax.DescendantTokens()
+            .Where(token => token.IsKind(SyntaxKind.UnsafeKeyword) || token.IsKind(SyntaxKind.FixedKeyword))
+            .Select(token => $"{file.Place(token)}: {token.Text}"));
+
+        Findings.AssertNone(found, "unsafe code lives in src/Mm.Core/Native/*.Unsafe.cs");
+    }
+
+    [Test]
+    public void Substitutes_InSrc_StandBehindTheFence()
+    {
+        IEnumerable<string> found = SourceFile.Sources.Where(file => !IsBehind(file)).SelectMany(file => file.Syntax.DescendantNodes()
+            .OfType<IdentifierNameSyntax>()
+            .Where(name => Substitutes.Contains(name.Identifier.Text))
+            .Select(name => $"{file.Place(name)}: {name}"));
+
+        Findings.AssertNone(found, "what replaces unsafe code is behind the fence as well");
+    }
+
+    [Test]
+    public void BannedSymbols_Anywhere_AreNotSwitchedOffOutsideTheFence()
+    {
+        IEnumerable<string> found = SourceFile.All.Where(file => !IsBehind(file))
+            .Where(file => BannedSwitch().IsMatch(file.Text)).Select(file => file.Path);
+
+        Findings.AssertNone(found, "RS0030 is switched off behind the fence only");
+    }
+
+    [Test]
+    public void UnsafeFile_Each_ArguesItsSafety()
+    {
+        IEnumerable<string> found = SourceFile.Sources.Where(IsBehind)
+            .Where(file => !file.Text.Contains("// SAFETY", StringComparison.Ordinal)).Select(file => file.Path);
+
+        Findings.AssertNone(found, "a file behind the fence says why it is safe: // SAFETY: ...");
+    }
+
+    [Test]
+    public void UnsafeStatement_Each_FollowsASafetyComment()
+    {
+        IEnumerable<string> found = SourceFile.Sources.Where(IsBehind).SelectMany(file => file.Syntax.DescendantNodes()
+            .Where(node => node is UnsafeStatementSyntax or FixedStatementSyntax)
+            .Where(node => node.Parent is not FixedStatementSyntax && !IsArgued(node))
+            .Select(node => $"{file.Place(node)}: {node.ToString().Split('\n')[0]}"));
+
+        Findings.AssertNone(found, "each unsafe and fixed statement stands in a member with a // SAFETY: comment");
+    }
+
+    [Test]
+    public void AllowUnsafeBlocks_InProjects_IsOnInCoreAlone()
+    {
+        IEnumerable<string> found = Repository.Files(".", ".csproj")
+            .Where(path => path != "src/Mm.Core/Mm.Core.csproj")
+            .Where(path => Repository.Read(path).Contains("AllowUnsafeBlocks>true", StringComparison.OrdinalIgnoreCase));
+
+        Findings.AssertNone(found, "unsafe code is switched on in Mm.Core alone");
+    }
+
+    private static bool IsBehind(SourceFile file) =>
+        file.Path.StartsWith("src/Mm.Core/Native/", StringComparison.Ordinal)
+        && file.Path.EndsWith(".Unsafe.cs", StringComparison.Ordinal);
+
+    private static bool IsArgued(SyntaxNode node) =>
+        node.FirstAncestorOrSelf<MemberDeclarationSyntax>()!.ToFullString().Contains("// SAFETY", StringComparison.Ordinal);
+
+    [GeneratedRegex(@"(pragma warning disable|dotnet_diagnostic\.).*RS0" + "030", RegexOptions.ExplicitCapture, matchTimeoutMilliseconds: 1000)]
+    private static partial Regex BannedSwitch();
+}

@@ -1,0 +1,58 @@
+using Microsoft.CodeAnalysis;
+using Microsoft.CodeAnalysis.CSharp;
+using Microsoft.CodeAnalysis.CSharp.Syntax;
+
+namespace Mm.Repo.Tests.Layout;
+
+/// <summary>The test of src/Mm.X/Room/Foo.cs is tests/Mm.X.Tests/Room/FooTests.cs, or one of the other kinds beside it.</summary>
+public sealed class MirrorTests
+{
+    private static readonly string[] Kinds = ["Tests", "Properties", "Machine", "Interleavings", "SoakTests", "Contract"];
+
+    [Test]
+    public void TestFile_Each_StandsBesideWhatItTests()
+    {
+        IEnumerable<string> found = Mirrored().Where(file => Kind(file) is not null && !HasSubject(file)).Select(file => file.Path);
+
+        Findings.AssertNone(found, "tests mirror src path for path: the name before the kind is that of a source file of the same room");
+    }
+
+    [Test]
+    public void PublicTypeWithBehaviour_Each_IsNamedByATestOfItsProject()
+    {
+        ILookup<string, SourceFile> tests = Mirrored().ToLookup(file => file.Project, StringComparer.Ordinal);
+        IEnumerable<string> found = SourceFile.Sources.Where(file => file.Project is "Mm.Core" or "Mm.P2pDma" or "Mm.Conformance")
+            .SelectMany(file => Behaving(file).Select(type => (file, type)))
+            .Where(pair => !tests[$"{pair.file.Project}.Tests"].Any(test => test.Text.Contains(pair.type, StringComparison.Ordinal)))
+            .Select(pair => $"{pair.file}: {pair.type}");
+
+        Findings.AssertNone(found, "every public type that does something is used by a test of its own project");
+    }
+
+    private static IEnumerable<SourceFile> Mirrored() =>
+        SourceFile.Tests.Where(file => file.Project != "Mm.Repo.Tests" && file.Project.EndsWith(".Tests", StringComparison.Ordinal));
+
+    private static string? Kind(SourceFile file) =>
+        Kinds.FirstOrDefault(kind => Path.GetFileName(file.Path).Split('.')[0].EndsWith(kind, StringComparison.Ordinal));
+
+    private static bool HasSubject(SourceFile test)
+    {
+        string project = test.Project[..^".Tests".Length];
+        string subject = Path.GetFileName(test.Path).Split('.')[0];
+        subject = subject[..^Kind(test)!.Length];
+        string folder = project == "Mm.Testing" ? "tests" : "src";
+        string room = $"{folder}/{project}/{test.Room}".TrimEnd('/');
+        return SourceFile.Sources.Concat(SourceFile.Tests)
+            .Where(source => source.Path.StartsWith($"{room}/", StringComparison.Ordinal) && source.Room == test.Room)
+            .Any(source => subject.StartsWith(Path.GetFileName(source.Path).Split('.')[0], StringComparison.Ordinal))
+            || test.Room.Split('/')[^1].StartsWith(subject, StringComparison.Ordinal);
+    }
+
+    // Interfaces, enums and plain records of data have no behaviour of their own.
+    private static IEnumerable<string> Behaving(SourceFile file) => file.Syntax.DescendantNodes().OfType<TypeDeclarationSyntax>()
+        .Where(type => type is not InterfaceDeclarationSyntax && type.Modifiers.Any(SyntaxKind.PublicKeyword))
+        .Where(type => type.Parent is BaseNamespaceDeclarationSyntax)
+        .Where(type => type.Members.OfType<MethodDeclarationSyntax>().Any(method =>
+            method.Modifiers.Any(SyntaxKind.PublicKeyword) && !method.Modifiers.Any(SyntaxKind.OverrideKeyword)))
+        .Select(type => type.Identifier.Text).Distinct();
+}
