@@ -69,6 +69,7 @@ internal static unsafe partial class OsMemory
 
         // Mapping anew is the one way that drops and zeroes on both Linux and macOS. A failure leaves the old pages
         // in place until the block is released: dearer, but not wrong.
+        // SAFETY: MapFixed replaces what is mapped there, and that is the caller's own block, whole.
         _ = mmap(start, (nuint)bytes, ProtReadWrite, MapPrivate | MapLazy | MapFixed, -1, 0);
     }
 
