@@ -212,7 +212,7 @@ internal sealed class PhysRangeListBuilderTests
     public void Owners_ThatAnswerBesideTheAddress_AreABug()
     {
         var builder = new PhysRangeListBuilder(new LyingSource());
-        Assert.That(() => builder.TryAppend(Range(0x1000, 1)), Throws.InstanceOf<Checks.MmBugException>());
+        Assert.That(() => builder.TryAppend(Range(0x1000, 1)), Throws.InstanceOf<Mm.Core.Checks.MmBugException>());
     }
 
     [Test]
