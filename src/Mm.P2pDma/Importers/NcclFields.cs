@@ -168,7 +168,8 @@ internal sealed class NcclFields(ImportLog log)
 
         if (!StrictNumber.TryDecimal(attribute.Value, UnknownWidth, out ulong width) || width is > MaxWidth and < UnknownWidth)
         {
-            log.Error(attribute.Position, "the link width is out of range", attribute.Value, $"0 to {MaxWidth}, or {UnknownWidth} for unknown");
+            string allowed = $"0 to {MaxWidth}, or {UnknownWidth} for unknown";
+            log.Error(attribute.Position, "the link width is out of range", attribute.Value, allowed);
             width = 0;
         }
 
