@@ -18,7 +18,7 @@ public static class BuiltInMachines
         ("dgx2-like", "two Skylake sockets, 16 V100 GPUs and 8 NICs below two layers of PLX switches, 12 NVSwitches"),
         ("mi300x", "two Zen 4 sockets, 8 MI300X GPUs, each with a NIC and an NVMe drive below one switch, xGMI mesh"),
         ("nvme-cmb", "one Ice Lake socket, NVMe drives with controller memory buffers and a NIC below a switch whose ACS redirects"),
-        ("two-switch", "two Sandy Bridge sockets, one switch with ACS off (GPU, NIC), one that redirects (small-BAR GPU, NVMe), a NIC far away"),
+        ("two-switch", "two Sandy Bridge sockets, a switch with ACS off (GPU, NIC), one that redirects (small-BAR GPU, NVMe), a far NIC"),
     ];
 
     /// <summary>The names, in alphabetical order.</summary>

@@ -11,6 +11,7 @@ public sealed class MirrorTests
     private static readonly Dictionary<string, string> Together = new(StringComparer.Ordinal)
     {
         ["tests/Mm.P2pDma.Tests/Importers/RealXmlMachinesTests.cs"] = "real files through all XML importers",
+        ["tests/Mm.P2pDma.Tests/Importers/RealSysfsMachinesTests.cs"] = "real trees through all sysfs importers",
         ["tests/Mm.P2pDma.Tests/Machines/BuiltInMachineVerdictTests.cs"] = "routing over each built-in machine",
         ["tests/Mm.P2pDma.Tests/Routing/RealMachineTests.cs"] = "routing over shapes of real machines",
         ["tests/Mm.P2pDma.Tests/Topologies/PciWordsTests.cs"] = "the small words of PCI, a table each",
