@@ -131,7 +131,10 @@ internal sealed class LspciReader(ImportLog log)
         if (interfaceAt >= 0 && !StrictNumber.TryHex(Slice(tail, interfaceAt + 10, 2), 0xff, out code))
         {
             log.Error(
-                log.At(number, column + colon + 12 + interfaceAt), "not a programming interface", tail[(interfaceAt + 10)..], "two hexadecimal digits");
+                log.At(number, column + colon + 12 + interfaceAt),
+                "not a programming interface",
+                tail[(interfaceAt + 10)..],
+                "two hexadecimal digits");
         }
 
         ReadClass(text[..colon], (uint)code, number, column);

@@ -176,7 +176,8 @@ internal static class LspciRegions
         block.Bars.Add(new PciBar(index, address, size, flags));
     }
 
-    // "af000000-b00fffff [size=17M] [32-bit]", "[disabled] [64-bit]", "None", or (switched off, as older versions print it) "fff00000-000fffff"
+    // "af000000-b00fffff [size=17M] [32-bit]", "[disabled] [64-bit]", "None", or (switched off, as older versions
+    // print it) "fff00000-000fffff"
     private static void CheckBridgeWindow(LspciLine line)
     {
         if (line.Rest.IsEmpty || line.Rest[0] is '[' or '<' or 'N')

@@ -42,7 +42,8 @@ internal sealed class SysfsPorts(ImportLog log)
         {
             log.Note(
                 log.At(0, 0),
-                $"the tree was not read as root (64 bytes of config): ACS is unknown, and the port types of {inferred} bridges are inferred from their driver");
+                "the tree was not read as root (64 bytes of config): ACS is unknown, and the port types of "
+                + $"{inferred} bridges are inferred from their driver");
         }
 
         return functions;
