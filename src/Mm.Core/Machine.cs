@@ -1,6 +1,6 @@
 using Mm.Core.Checks;
-using Mm.Core.Frames;
 using Mm.Core.Dma;
+using Mm.Core.Frames;
 using Mm.Core.Native;
 using Mm.Core.Pagemaps;
 using Mm.Core.PhysRanges;

@@ -23,7 +23,11 @@ internal sealed class RouteExplainer(RoutingTable table, int provider, int clien
         {
             return new RouteExplanation
             {
-                Provider = owner, Client = user, Rules = table.Rules, Verdict = verdict, Reason = P2pReason.DifferentHosts,
+                Provider = owner,
+                Client = user,
+                Rules = table.Rules,
+                Verdict = verdict,
+                Reason = P2pReason.DifferentHosts,
             };
         }
 

@@ -69,7 +69,9 @@ public sealed class TopologyBuilderTests
         {
             builder.AddFunction(new PciFunction
             {
-                Address = new PciAddress(i, 0, 0, 0), Parent = new PciAddress(i - 1, 0, 0, 0), PortType = PciPortType.VirtualSwitch,
+                Address = new PciAddress(i, 0, 0, 0),
+                Parent = new PciAddress(i - 1, 0, 0, 0),
+                PortType = PciPortType.VirtualSwitch,
             });
         }
 
