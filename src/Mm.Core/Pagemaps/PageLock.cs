@@ -7,7 +7,8 @@ namespace Mm.Core.Pagemaps;
 /// A page is handed out locked so that nobody looks at it before its new owner has set it up. Unlock it before dropping
 /// the last reference.
 /// <para><b>Linux:</b> PG_locked as zone_device_page_init leaves it, and unlock_page (v6.12).</para>
-/// <para><c>default</c> locks nothing, and disposing it does nothing. One lease is one thread's at a time.</para>
+/// <para><c>default</c> locks nothing, and disposing it does nothing.</para>
+/// <para><b>Locking:</b> one lease is one thread's at a time.</para>
 /// </remarks>
 public readonly record struct PageLock : IDisposable
 {

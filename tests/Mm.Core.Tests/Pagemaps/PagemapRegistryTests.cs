@@ -184,7 +184,7 @@ internal sealed class PagemapRegistryTests
         Pagemap map = rig.Map(PagemapKind.DevicePrivate);
         PageRef page = rig.HandOut(map, Page(0));
         rig.Frames.Meta(Page(0).Value).Count = PageCountWord.DeviceIdle().Bits;
-        Assert.That(rig.Validate, Throws.InstanceOf<Checks.MmBugException>());
+        Assert.That(rig.Validate, Throws.InstanceOf<Mm.Core.Checks.MmBugException>());
         rig.Frames.Meta(Page(0).Value).Count = PageCountWord.Single.Bits;
         page.Dispose();
     }

@@ -78,7 +78,7 @@ public sealed class XmlDocTests
     private static bool SaysHowShared(INamedTypeSymbol type)
     {
         string remarks = Element(type, "remarks") ?? "";
-        return remarks.Contains("mmutable", StringComparison.Ordinal) || remarks.Contains("Locking:", StringComparison.Ordinal);
+        return remarks.Contains("mmutable", StringComparison.Ordinal) || remarks.Contains("locking:", StringComparison.OrdinalIgnoreCase);
     }
 
     private static bool IsException(INamedTypeSymbol type) =>

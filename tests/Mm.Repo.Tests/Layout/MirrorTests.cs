@@ -12,6 +12,7 @@ public sealed class MirrorTests
     {
         ["tests/Mm.P2pDma.Tests/Importers/RealXmlMachinesTests.cs"] = "real files through all XML importers",
         ["tests/Mm.P2pDma.Tests/Importers/RealSysfsMachinesTests.cs"] = "real trees through all sysfs importers",
+        ["tests/Mm.P2pDma.Tests/Importers/ImporterFuzzTests.cs"] = "mutated real files through all importers",
         ["tests/Mm.P2pDma.Tests/Machines/BuiltInMachineVerdictTests.cs"] = "routing over each built-in machine",
         ["tests/Mm.P2pDma.Tests/Routing/RealMachineTests.cs"] = "routing over shapes of real machines",
         ["tests/Mm.P2pDma.Tests/Topologies/PciWordsTests.cs"] = "the small words of PCI, a table each",
