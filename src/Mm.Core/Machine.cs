@@ -40,7 +40,6 @@ public sealed class Machine : IDisposable
         Tracer = new Tracer(Clock);
         Faults = new FaultInjector();
         Dma = new DmaDevices(Faults, TryLease);
-        RangeOwners = new RangeOwnerLayers(Providers, AddressMap);
         validators.Add(AddressMap);
         Frames = new FrameTable(Memory, builder.FrameLayout.ToSpans());
         parts.Add(Frames);
@@ -50,6 +49,8 @@ public sealed class Machine : IDisposable
         validators.Add(Allocator);
         Pagemaps = new PagemapRegistry(new PagemapParts(Frames, Memory, AddressMap, bytes, Profile, Faults));
         parts.Add(Pagemaps);
+        RangeOwners = new RangeOwnerLayers(
+            new PagemapOwnerSource(Pagemaps, Providers), new RangeOwnerLayers(Providers, AddressMap));
         validators.Add(Pagemaps);
         validators.Add(Providers);
         validators.Add(Dma);
@@ -70,7 +71,7 @@ public sealed class Machine : IDisposable
     /// <summary>Who answers for peer memory, by physical address.</summary>
     public ProviderMap Providers { get; } = new();
 
-    /// <summary>Who owns which addresses: providers first, then RAM and the windows of the address map. What list builders ask.</summary>
+    /// <summary>Who owns which addresses: page maps first, then providers, then the RAM and windows of the address map. What list builders ask.</summary>
     public IRangeOwnerSource RangeOwners { get; }
 
     /// <summary>Its time.</summary>

@@ -22,6 +22,7 @@ public sealed class PagemapRegistry : IValidator, IDisposable
     private readonly RankedLock gate = new(LockRank.Pagemaps);
     private readonly PagemapParts parts;
     private Entry[] entries = []; // sorted by frame; replaced under gate, read with acquire
+    private long version; // grows under gate after entries is replaced: an old version beside a new answer only asks again
 
     internal PagemapRegistry(PagemapParts parts) => this.parts = parts;
 
@@ -89,6 +90,29 @@ public sealed class PagemapRegistry : IValidator, IDisposable
 
         cached.Dispose();
         return TryFind(page, out cached);
+    }
+
+    /// <summary>Grows when what <see cref="FindListed"/> answered may no longer hold.</summary>
+    internal long Version => Volatile.Read(ref version);
+
+    /// <summary>Finds the map of a frame, live or dying, without using it.</summary>
+    /// <param name="page">The frame.</param>
+    /// <param name="around">The map's range that has the frame; or the frames around it that no map has.</param>
+    /// <returns>The map, or null.</returns>
+    internal Pagemap? FindListed(Pfn page, out PfnRange around)
+    {
+        Entry[] list = Volatile.Read(ref entries);
+        int above = FirstAbove(list, page);
+        if (above > 0 && list[above - 1].Range.Contains(page))
+        {
+            around = list[above - 1].Range;
+            return list[above - 1].Map;
+        }
+
+        Pfn start = above > 0 ? list[above - 1].Range.Start.AddChecked(list[above - 1].Range.Count) : Pfn.Zero;
+        Pfn end = above < list.Length ? list[above].Range.Start : Pfn.MaxValue;
+        around = page < end ? new PfnRange(start, end.OffsetFrom(start)) : new PfnRange(page, PageCount.One);
+        return null;
     }
 
     /// <summary>Ends the registry with its machine: maps that are still there are simply gone, and their drivers hear nothing.</summary>
@@ -189,6 +213,7 @@ public sealed class PagemapRegistry : IValidator, IDisposable
 
         IEnumerable<Entry> added = fresh.Ranges.Select(range => new Entry(range, fresh));
         Volatile.Write(ref entries, [.. entries.Concat(added).OrderBy(entry => entry.Range.Start)]);
+        Volatile.Write(ref version, version + 1);
         map = fresh;
         return Errno.Ok;
     }
@@ -212,12 +237,20 @@ public sealed class PagemapRegistry : IValidator, IDisposable
         using (gate.Enter())
         {
             Volatile.Write(ref entries, Array.FindAll(entries, entry => entry.Map != map));
+            Volatile.Write(ref version, version + 1);
         }
     }
 
     private Pagemap? At(Pfn page)
     {
         Entry[] list = Volatile.Read(ref entries);
+        int above = FirstAbove(list, page);
+        return above > 0 && list[above - 1].Range.Contains(page) ? list[above - 1].Map : null;
+    }
+
+    // The index of the first range that starts above the page, or the number of ranges.
+    private static int FirstAbove(Entry[] list, Pfn page)
+    {
         int low = 0;
         int high = list.Length;
         while (low < high)
@@ -233,7 +266,7 @@ public sealed class PagemapRegistry : IValidator, IDisposable
             }
         }
 
-        return low > 0 && list[low - 1].Range.Contains(page) ? list[low - 1].Map : null;
+        return low;
     }
 
     private readonly record struct Entry(PfnRange Range, Pagemap Map);
