@@ -10,6 +10,7 @@ public sealed class MirrorTests
     // Tests of several files of a room together, and why no single file could have them.
     private static readonly Dictionary<string, string> Together = new(StringComparer.Ordinal)
     {
+        ["tests/Mm.Core.Tests/PhysRanges/MachineOwnersTests.cs"] = "the owners of a machine's ranges, which several sources tell",
         ["tests/Mm.P2pDma.Tests/Importers/RealXmlMachinesTests.cs"] = "real files through all XML importers",
         ["tests/Mm.P2pDma.Tests/Importers/RealSysfsMachinesTests.cs"] = "real trees through all sysfs importers",
         ["tests/Mm.P2pDma.Tests/Importers/ImporterFuzzTests.cs"] = "mutated real files through all importers",
