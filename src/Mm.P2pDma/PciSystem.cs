@@ -40,7 +40,7 @@ public sealed class PciSystem
         Topology = topology;
         Router = new P2pRouter(topology, rules);
         Devices = new PciDevices(machine);
-        Pagemaps = new PeerPagemaps(machine.Faults);
+        Pagemaps = new PeerPagemaps(machine.Pagemaps);
         Bars = new BarProviders(Devices, Router, ProviderMap, keeping);
         Pools = new P2pMemPools(machine, Devices, Bars, Pagemaps);
         Owners = new RangeOwnerLayers(Pagemaps, new RangeOwnerLayers(ProviderMap, new MachineOwners(machine.AddressMap)));

@@ -51,7 +51,8 @@ public sealed class P2pMemPools
     /// <see cref="Errno.EINVAL"/>: it has no such memory BAR, the offset is at or past its end, the part ends beyond it, or
     /// it does not lie on granules of 2 MiB.
     /// <see cref="Errno.ENOMEM"/>: its first or last page is given already, or no memory for descriptors.
-    /// <see cref="Errno.EEXIST"/>: it lies around a part that is given already.
+    /// <see cref="Errno.EEXIST"/>: it lies around a part that is given already, or touches one that is still in use
+    /// after its driver unbound.
     /// <see cref="Errno.ENXIO"/>, <see cref="Errno.EBUSY"/>: as <see cref="BarProviders.TryGet"/>.
     /// </returns>
     public Errno TryAddResource(PciPlace place, int bar, ByteCount size, ByteCount offset, out PeerPagemap? pagemap)

@@ -1,6 +1,7 @@
 using System.Diagnostics.CodeAnalysis;
 using Mm.Core;
 using Mm.Core.Locking;
+using Mm.Core.Pagemaps;
 using Mm.Core.PhysRanges;
 using Mm.P2pDma.Bars;
 
@@ -8,22 +9,20 @@ namespace Mm.P2pDma.Providers;
 
 /// <summary>The parts of BARs that were given to peer-to-peer DMA with page descriptors, found by address.</summary>
 /// <remarks>
-/// Owns which addresses are given. Not responsible for who uses them: pools are.
-/// <para><b>Linux:</b> the checks of pci_p2pdma_add_resource and, for this one kind, of memremap_pages (v6.12).</para>
+/// Owns which page maps are of which BAR. The machine's registry decides what may have descriptors; pools, who uses them.
+/// <para><b>Linux:</b> the checks of pci_p2pdma_add_resource, before those of memremap_pages (v6.12).</para>
 /// <para><b>Invariants:</b> (1) page maps are disjoint and lie on granules of 2 MiB; (2) a page map stays here until it is
 /// dead, so that nobody gives its addresses a second time.</para>
-/// <para><b>Locking:</b> one lock, rank Pagemaps, for changes; look-ups take none.</para>
+/// <para><b>Locking:</b> one lock, rank Leaf, for changes; look-ups take none. The registry is called without it.</para>
 /// </remarks>
 [SuppressMessage("Naming", "CA1710:Identifiers should have correct suffix", Justification = "A registry, not a collection.")]
 public sealed class PeerPagemaps : IRangeOwnerSource
 {
-    private static readonly ulong GranuleMask = PageSize.Large.Bytes.Value - 1;
-
-    private readonly RankedLock gate = new(LockRank.Pagemaps);
-    private readonly FaultInjector faults;
+    private readonly RankedLock gate = new(LockRank.Leaf);
+    private readonly PagemapRegistry registry;
     private volatile Snapshot current = new([], 0); // replaced under gate
 
-    internal PeerPagemaps(FaultInjector faults) => this.faults = faults;
+    internal PeerPagemaps(PagemapRegistry registry) => this.registry = registry;
 
     /// <inheritdoc/>
     public long Version => current.Version;
@@ -66,7 +65,8 @@ public sealed class PeerPagemaps : IRangeOwnerSource
     /// <see cref="Errno.EINVAL"/>: the offset is at or past the end of the BAR, the part ends beyond it, or it does not
     /// lie on granules of 2 MiB.
     /// <see cref="Errno.ENOMEM"/>: its first or last page has descriptors already, or no memory for descriptors.
-    /// <see cref="Errno.EEXIST"/>: it lies around another page map.
+    /// <see cref="Errno.EEXIST"/>: it lies around another page map, or touches one that is ending.
+    /// <see cref="Errno.ENXIO"/>: it touches RAM.
     /// </returns>
     internal Errno TryAdd(BarProvider provider, ByteCount size, ByteCount offset, out PeerPagemap? map)
     {
@@ -77,21 +77,15 @@ public sealed class PeerPagemaps : IRangeOwnerSource
             return errno;
         }
 
-        Sweep();
-        using (gate.Enter())
+        var request = new PagemapRequest { Kind = PagemapKind.PciP2pDma, Ranges = [part], Owner = provider };
+        errno = registry.TryAdd(request, out Pagemap? pages);
+        if (errno.IsOk)
         {
-            errno = Judge(part);
-            if (!errno.IsOk)
-            {
-                return errno;
-            }
-
-            map = new PeerPagemap(provider, part);
-            PeerPagemap[] maps = [.. current.Maps, map];
-            Array.Sort(maps, static (left, right) => left.Range.Start.CompareTo(right.Range.Start));
-            current = new Snapshot(maps, current.Version + 1);
-            return Errno.Ok;
+            map = new PeerPagemap(provider, part, pages!, registry);
+            Publish(map);
         }
+
+        return errno;
     }
 
     /// <summary>Ends the page maps of a device: nothing new is taken from them, and each goes when nothing of it is in use.</summary>
@@ -137,26 +131,15 @@ public sealed class PeerPagemaps : IRangeOwnerSource
         return Errno.Ok;
     }
 
-    // In Linux's order: whoever asks for a part that is taken and crooked hears that it is taken.
-    private Errno Judge(PhysRange part)
+    private void Publish(PeerPagemap map)
     {
-        var last = new PhysAddr(part.Start.Value + (part.Length.Value - 1));
-        PeerPagemap[] maps = current.Maps;
-        if (Array.Exists(maps, map => HasPage(map, part.Start) || HasPage(map, last)) || faults.ShouldFail(FaultPoint.Slab))
+        using (gate.Enter())
         {
-            return Errno.ENOMEM;
+            PeerPagemap[] maps = [.. current.Maps.Where(static other => !other.IsDead), map];
+            Array.Sort(maps, static (left, right) => left.Range.Start.CompareTo(right.Range.Start));
+            current = new Snapshot(maps, current.Version + 1);
         }
-
-        if (((part.Start.Value | part.Length.Value) & GranuleMask) != 0)
-        {
-            return Errno.EINVAL;
-        }
-
-        return Array.Exists(maps, map => map.Range.Overlaps(part)) ? Errno.EEXIST : Errno.Ok;
     }
-
-    private static bool HasPage(PeerPagemap map, PhysAddr address) =>
-        map.Range.Contains(address.AlignDown(PageSize.Small));
 
     private sealed class Snapshot(PeerPagemap[] maps, long version)
     {

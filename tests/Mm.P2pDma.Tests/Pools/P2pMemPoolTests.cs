@@ -79,7 +79,7 @@ public sealed class P2pMemPoolTests
         rig.System.TryUnbind(Nvme).ThrowIfError();
         Assert.That((pool.TryAllocate(new ByteCount(1), out _), pool.IsPublished), Is.EqualTo((Errno.ENODEV, false)));
         Assert.That((held.Pagemap.IsLive, held.Pagemap.IsDead), Is.EqualTo((false, false)));
-        Assert.That(Add(rig, 0, 0), Is.EqualTo(Errno.ENOMEM), "its addresses are not given a second time before");
+        Assert.That(Add(rig, 0, 0), Is.EqualTo(Errno.EEXIST), "its addresses are not given a second time before");
         held.Dispose();
         Assert.That(held.Pagemap.IsDead, Is.True);
         Assert.That(Add(rig, 0, 0), Is.EqualTo(Errno.Ok));
