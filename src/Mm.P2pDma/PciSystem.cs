@@ -43,7 +43,7 @@ public sealed class PciSystem
         Pagemaps = new PeerPagemaps(machine.Pagemaps);
         Bars = new BarProviders(Devices, Router, ProviderMap, keeping);
         Pools = new P2pMemPools(machine, Devices, Bars, Pagemaps);
-        Owners = new RangeOwnerLayers(Pagemaps, new RangeOwnerLayers(ProviderMap, new MachineOwners(machine.AddressMap)));
+        Owners = new RangeOwnerLayers(Pagemaps, machine.RangeOwners);
         Mapper = new PeerMapper(this);
         Refresh();
     }
@@ -60,8 +60,8 @@ public sealed class PciSystem
     /// <summary>The functions as devices of the machine.</summary>
     public PciDevices Devices { get; }
 
-    /// <summary>All providers by address, users' own among them.</summary>
-    public ProviderMap ProviderMap { get; } = new();
+    /// <summary>The machine's providers by address, users' own among them.</summary>
+    public ProviderMap ProviderMap => Machine.Providers;
 
     /// <summary>The providers of BARs.</summary>
     public BarProviders Bars { get; }
