@@ -1,3 +1,4 @@
+using Mm.Conformance.P2p;
 using Mm.Conformance.Recordings;
 using Mm.P2pDma.Routing;
 
@@ -12,4 +13,7 @@ public sealed record ConformanceOptions
 
     /// <summary>The rules of peer-to-peer routing; the recordings are of Linux 6.12.</summary>
     public P2pRules P2pRules { get; init; } = P2pRules.Linux612;
+
+    /// <summary>Makes the peer memory of a block; tests put wrong models here to see that recordings notice.</summary>
+    internal Func<P2pBarLayout, IP2pMemoryModel> CreateP2pMemory { get; init; } = static layout => new PciMemoryModel(layout);
 }

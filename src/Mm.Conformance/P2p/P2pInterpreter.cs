@@ -7,14 +7,17 @@ namespace Mm.Conformance.P2p;
 
 /// <summary>Replays a recording of peer-to-peer DMA: the PCI tree of a machine, its settings, and what the kernel said of pairs.</summary>
 /// <remarks>
-/// Each <c>config</c> makes a topology of the machine's devices with its own CPU, first devices and ACS.
-/// <para><b>Linux:</b> pci_p2pdma_distance_many and dma_map_sgtable, as recorded (v6.12).</para>
+/// Each <c>config</c> makes a topology of the machine's devices with its own CPU, first devices and ACS; each
+/// <c>add-resource</c> and <c>allocator</c> block is a machine of its own with one BAR.
+/// <para><b>Linux:</b> pci_p2pdma_distance_many, dma_map_sgtable, pci_p2pdma_add_resource and pci_alloc_p2pmem, as recorded
+/// (v6.12).</para>
 /// <para><b>Locking:</b> the caller's.</para>
 /// </remarks>
 internal sealed class P2pInterpreter : RecordingInterpreter
 {
     private readonly ConformanceOptions options;
     private readonly P2pMachine machine;
+    private P2pMemoryBlock? block;
     private P2pRouter? router;
     private P2pSettings? settings;
 
@@ -32,6 +35,12 @@ internal sealed class P2pInterpreter : RecordingInterpreter
     {
         RecordingWords words = line.Words();
         string operation = words.Take("an operation");
+        if (block is not null)
+        {
+            ReplayInBlock(block, operation, words, line, log);
+            return;
+        }
+
         switch (operation)
         {
             case "machine":
@@ -40,6 +49,12 @@ internal sealed class P2pInterpreter : RecordingInterpreter
                 break;
             case "device":
                 machine.AddDevice(words);
+                break;
+            case "add-resource":
+                block = P2pMemoryBlock.StartAdding(words, machine, options.CreateP2pMemory);
+                break;
+            case "allocator":
+                block = P2pMemoryBlock.StartAllocator(words, machine, options.CreateP2pMemory);
                 break;
             case "config":
                 log.CountProgram();
@@ -59,8 +74,38 @@ internal sealed class P2pInterpreter : RecordingInterpreter
                 break;
             default:
                 throw line.Words().Error(
-                    "not an operation", operation, "machine, device, config, first-on-root, acs, pair or many");
+                    "not an operation",
+                    operation,
+                    "machine, device, add-resource, config, first-on-root, acs, pair, many or allocator");
         }
+    }
+
+    public override void Finish(RecordingLine last, ReplayLog log)
+    {
+        if (block is not null)
+        {
+            throw last.Words().Error("a block has no end", last.Text, "end");
+        }
+    }
+
+    public override void Dispose()
+    {
+        block?.Dispose();
+        block = null;
+        base.Dispose();
+    }
+
+    private void ReplayInBlock(
+        P2pMemoryBlock current, string operation, RecordingWords words, RecordingLine line, ReplayLog log)
+    {
+        if (current.Replay(operation, words) is { } got)
+        {
+            log.Compare(line, got);
+            return;
+        }
+
+        current.Dispose();
+        block = null;
     }
 
     private void StartConfig(RecordingWords words)
