@@ -50,15 +50,15 @@ internal sealed class P2pMemoryBlock : IDisposable
         }
 
         CheckLength(words, length);
-        IP2pMemoryModel model = create(new P2pBarLayout(device, largest.Index, length, IsAligned: true));
-        Errno errno = model.TryAdd(length, ByteCount.Zero);
+        IP2pMemoryModel pool = create(new P2pBarLayout(device, largest.Index, length, IsAligned: true));
+        Errno errno = pool.TryAdd(length, ByteCount.Zero);
         if (!errno.IsOk)
         {
-            model.Dispose();
+            pool.Dispose();
             throw words.Error("the BAR cannot be a pool", $"{length}: {errno}", "a BAR of whole granules of 2 MiB");
         }
 
-        return new P2pMemoryBlock(model, isAllocator: true);
+        return new P2pMemoryBlock(pool, isAllocator: true);
     }
 
     /// <summary>Replays a line of the block.</summary>
