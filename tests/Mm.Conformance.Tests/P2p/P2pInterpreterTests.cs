@@ -105,8 +105,8 @@ public sealed class P2pInterpreterTests
     {
         ConformanceReport report = ReplayWith((Func<P2pBarLayout, IP2pMemoryModel>)create);
 
-        Assert.That(report.IsReadable || report.Total.Divergences > 0, Is.True);
-        Assert.That(report.ExitCode, Is.Not.Zero);
+        Assert.That(report.IsReadable, Is.True);
+        Assert.That(report.Total.Divergences, Is.Positive);
     }
 
     [Test]
@@ -175,7 +175,7 @@ public sealed class P2pInterpreterTests
     [TestCase(Config + "acs 0000:01:00.0 0x10000", "not an ACS control")]
     [TestCase(Config + "acs 0000:01:00.0 red", "not a number")]
     [TestCase(Config + "acs 0000:01:00.0", "a word is missing")]
-    [TestCase(Config + "acs 0000:01:00.0 0x1 0x2", "6:25: a word too many")]
+    [TestCase(Config + "acs 0000:01:00.0 0x1 0x2", "6:22: a word too many")]
     [TestCase(Config + "pair 0000:01:00.0 0000:01:00.1 = x\nacs 0000:01:00.0 0x1", "a setting stands in the wrong place")]
     [TestCase("config 0 cpu=intel", "not a CPU")]
     [TestCase("config x cpu=intel-6", "not a number")]
