@@ -1,5 +1,3 @@
-using Mm.Conformance;
-
 namespace Mm.Conformance.Tests;
 
 /// <summary>Where recordings are: a selection beside the tests, all of them in the shared folder where there is one.</summary>
