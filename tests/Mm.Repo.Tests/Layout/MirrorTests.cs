@@ -11,10 +11,12 @@ public sealed class MirrorTests
     private static readonly Dictionary<string, string> Together = new(StringComparer.Ordinal)
     {
         ["tests/Mm.Core.Tests/PhysRanges/MachineOwnersTests.cs"] = "the owners of a machine's ranges, which several sources tell",
+        ["tests/Mm.P2pDma.Tests/Importers/HostileFilesTests.cs"] = "files made to hurt through all XML and JSON importers",
         ["tests/Mm.P2pDma.Tests/Importers/RealXmlMachinesTests.cs"] = "real files through all XML importers",
         ["tests/Mm.P2pDma.Tests/Importers/RealSysfsMachinesTests.cs"] = "real trees through all sysfs importers",
         ["tests/Mm.P2pDma.Tests/Importers/ImporterFuzzTests.cs"] = "mutated real files through all importers",
         ["tests/Mm.P2pDma.Tests/Machines/BuiltInMachineVerdictTests.cs"] = "routing over each built-in machine",
+        ["tests/Mm.P2pDma.Tests/Routing/RealFileTests.cs"] = "routing over files of real machines",
         ["tests/Mm.P2pDma.Tests/Routing/RealMachineTests.cs"] = "routing over shapes of real machines",
         ["tests/Mm.P2pDma.Tests/Topologies/PciWordsTests.cs"] = "the small words of PCI, a table each",
     };
