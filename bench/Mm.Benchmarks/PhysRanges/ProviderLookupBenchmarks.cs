@@ -4,16 +4,13 @@ using Mm.Core.PhysRanges;
 
 namespace Mm.Benchmarks.PhysRanges;
 
-/// <summary>Which range holds an address: the workload of <c>lookup.h</c>, 2 MiB to 16 GiB with gaps, nine in ten inside.</summary>
+/// <summary>Which range holds an address: the workload of <c>lookup.c</c>.</summary>
 [MemoryDiagnoser]
 public class ProviderLookupBenchmarks
 {
-    private const int KeyCount = 1 << 20;
-
-    private readonly PhysAddr[] keys = new PhysAddr[KeyCount];
+    private LookupInputs inputs = LookupInputs.Make(1);
     private PhysRangeIndex index = PhysRangeIndex.Empty;
     private ulong[] starts = [];
-    private PhysRange[] ranges = [];
 
     [Params(16, 256, 4096, 65536)]
     public int RangeCount { get; set; }
@@ -21,28 +18,18 @@ public class ProviderLookupBenchmarks
     [GlobalSetup]
     public void Setup()
     {
-        ulong state = 0x9E3779B97F4A7C15;
-        ulong next = 1UL << 32;
-        ranges = new PhysRange[RangeCount];
-        for (int place = 0; place < RangeCount; place++)
-        {
-            var length = new ByteCount(1UL << (int)(21 + (Fragments.Next(ref state) % 14)));
-            next += (Fragments.Next(ref state) % 4) << 21;
-            ranges[place] = new PhysRange(new PhysAddr(next), length);
-            next += length.Value;
-        }
-
-        index = new PhysRangeIndex(ranges);
-        starts = [.. ranges.Select(static range => range.Start.Value)];
-        DrawKeys(next);
+        inputs = LookupInputs.Make(RangeCount);
+        index = new PhysRangeIndex(inputs.Ranges);
+        starts = [.. inputs.Ranges.Select(static range => range.Start.Value)];
     }
 
     /// <summary>What the base library offers.</summary>
-    [Benchmark(Baseline = true, OperationsPerInvoke = KeyCount)]
+    [Benchmark(Baseline = true, OperationsPerInvoke = LookupInputs.KeyCount)]
     public long ArrayBinarySearch()
     {
         long sum = 0;
-        foreach (PhysAddr key in keys)
+        PhysRange[] ranges = inputs.Ranges;
+        foreach (PhysAddr key in inputs.Keys)
         {
             int found = Array.BinarySearch(starts, key.Value);
             int below = found >= 0 ? found : ~found - 1;
@@ -53,28 +40,15 @@ public class ProviderLookupBenchmarks
     }
 
     /// <summary>The index below the provider map; <c>MM_VECTORS</c> chooses the twin.</summary>
-    [Benchmark(OperationsPerInvoke = KeyCount)]
+    [Benchmark(OperationsPerInvoke = LookupInputs.KeyCount)]
     public long Index()
     {
         long sum = 0;
-        foreach (PhysAddr key in keys)
+        foreach (PhysAddr key in inputs.Keys)
         {
             sum += index.Find(key) + 1;
         }
 
         return sum;
-    }
-
-    private void DrawKeys(ulong top)
-    {
-        ulong state = 12345;
-        for (int place = 0; place < keys.Length; place++)
-        {
-            ulong draw = Fragments.Next(ref state);
-            PhysRange range = ranges[(int)((draw >> 8) % (ulong)ranges.Length)];
-            keys[place] = draw % 10 != 0
-                ? range.Start.AddChecked(new ByteCount(Fragments.Next(ref state) % range.Length.Value))
-                : new PhysAddr(Fragments.Next(ref state) % top);
-        }
     }
 }
