@@ -16,14 +16,14 @@ namespace Mm.Core.Notifiers;
 /// invalidation runs; (3) an invalidation that hits nobody leaves it alone.</para>
 /// <para><b>Locking:</b> safe from any thread. Callbacks run with no lock of this class held.</para>
 /// </remarks>
-public sealed class NotifierSubscriptions
+public sealed partial class NotifierSubscriptions
 {
     private readonly RankedLock gate = new(LockRank.Notifiers);
     private readonly WaitQueue queue;
     private readonly IYieldPoints? points;
     private readonly IntervalSet walked = new(); // protected by gate; frozen while the sequence is odd
     private readonly List<IntervalNotifier> deferred = []; // protected by gate
-    private IMmuNotifier[] listeners = []; // replaced under gate, read by anybody
+    private readonly NotifierListeners listeners = new(); // those to everything, told besides the walk
     private ulong sequence = 2; // written under gate, read by anybody; Linux starts at 2 too
     private ulong running; // protected by gate
     private bool hasEnded; // protected by gate
@@ -49,51 +49,13 @@ public sealed class NotifierSubscriptions
     /// <see cref="Errno.EEXIST"/>: it is registered already.
     /// </returns>
     /// <remarks><b>Linux:</b> mmu_notifier_register.</remarks>
-    public Errno TryRegister(IMmuNotifier listener)
-    {
-        ArgumentNullException.ThrowIfNull(listener);
-        const MmuNotifierOps Ranges = MmuNotifierOps.Start | MmuNotifierOps.End;
-        if ((listener.Ops & MmuNotifierOps.SecondaryTlb) != MmuNotifierOps.None && (listener.Ops & Ranges) != MmuNotifierOps.None)
-        {
-            return Errno.EINVAL;
-        }
-
-        using RankedLock.Guard guard = gate.Enter();
-        if (hasEnded)
-        {
-            return Errno.EINVAL;
-        }
-
-        if (Array.IndexOf(listeners, listener) >= 0)
-        {
-            return Errno.EEXIST;
-        }
-
-        Volatile.Write(ref listeners, [listener, .. listeners]);
-        return Errno.Ok;
-    }
+    public Errno TryRegister(IMmuNotifier listener) => listeners.TryAdd(listener);
 
     /// <summary>Unregisters a listener: it is told the release, and nothing afterwards.</summary>
     /// <param name="listener">The listener.</param>
     /// <returns><see cref="Errno.ENOENT"/>: it is not registered.</returns>
     /// <remarks><b>Linux:</b> mmu_notifier_unregister.</remarks>
-    public Errno TryUnregister(IMmuNotifier listener)
-    {
-        ArgumentNullException.ThrowIfNull(listener);
-        using (gate.Enter())
-        {
-            int at = Array.IndexOf(listeners, listener);
-            if (at < 0)
-            {
-                return Errno.ENOENT;
-            }
-
-            Volatile.Write(ref listeners, [.. listeners[..at], .. listeners[(at + 1)..]]);
-        }
-
-        listener.OnRelease();
-        return Errno.Ok;
-    }
+    public Errno TryUnregister(IMmuNotifier listener) => listeners.TryRemove(listener);
 
     /// <summary>Subscribes to an interval.</summary>
     /// <param name="start">The first address.</param>
@@ -160,7 +122,7 @@ public sealed class NotifierSubscriptions
             return Errno.EAGAIN;
         }
 
-        if (!TryStartListeners(range))
+        if (!listeners.TryStart(range))
         {
             EndIntervals();
             return Errno.EAGAIN;
@@ -174,7 +136,6 @@ public sealed class NotifierSubscriptions
     /// <remarks>Subscriptions stay to be disposed by their owners. <b>Linux:</b> __mmu_notifier_release.</remarks>
     public void Release()
     {
-        IMmuNotifier[] told;
         using (gate.Enter())
         {
             if (hasEnded)
@@ -183,37 +144,23 @@ public sealed class NotifierSubscriptions
             }
 
             hasEnded = true;
-            told = listeners;
-            Volatile.Write(ref listeners, []);
         }
 
         var range = new NotifierRange(VirtRange.All, NotifierEvent.Release) { CanBlock = true };
         Check.That(TryInvalidateIntervals(range), "a listener refused the release");
         EndIntervals();
-        foreach (IMmuNotifier listener in told)
-        {
-            listener.OnRelease();
-        }
+        listeners.Release();
     }
 
     /// <summary>Tells listeners of secondary TLBs that translations are flushed.</summary>
     /// <param name="range">The addresses.</param>
     /// <remarks><b>Linux:</b> mmu_notifier_arch_invalidate_secondary_tlbs.</remarks>
-    public void FlushSecondaryTlbs(VirtRange range)
-    {
-        foreach (IMmuNotifier listener in Volatile.Read(ref listeners))
-        {
-            if ((listener.Ops & MmuNotifierOps.SecondaryTlb) != MmuNotifierOps.None)
-            {
-                listener.OnSecondaryTlbFlush(range);
-            }
-        }
-    }
+    public void FlushSecondaryTlbs(VirtRange range) => listeners.FlushSecondaryTlbs(range);
 
     internal void End(in NotifierRange range)
     {
         // Listeners first, intervals last, as Linux does: a reader wakes only when everybody is done.
-        EndListeners(range);
+        listeners.End(range);
         points?.Reach("end");
         EndIntervals();
     }
@@ -257,7 +204,7 @@ public sealed class NotifierSubscriptions
             }
             else if (notifier.IsWalked)
             {
-                // Read under the lock: read outside, it could be a later invalidation's, whose end nobody owes us.
+                // Read under the lock: read outside, it could be an idle moment, which no end will change (museum 10).
                 deferred.Add(notifier);
                 until = sequence;
             }
@@ -268,9 +215,10 @@ public sealed class NotifierSubscriptions
         }
 
         points?.Reach("remove");
-        if (until is { } odd)
+        if (until is { } moment)
         {
-            queue.WaitUntil("remove-wait", () => Volatile.Read(ref sequence) != odd);
+            ulong awaited = ReadsSequenceLate ? Volatile.Read(ref sequence) : moment;
+            queue.WaitUntil("remove-wait", () => Volatile.Read(ref sequence) != awaited);
         }
     }
 
@@ -335,45 +283,6 @@ public sealed class NotifierSubscriptions
         }
 
         queue.WakeAll();
-    }
-
-    private bool TryStartListeners(in NotifierRange range)
-    {
-        bool isRefused = false;
-        IMmuNotifier[] told = Volatile.Read(ref listeners);
-        foreach (IMmuNotifier listener in told)
-        {
-            if ((listener.Ops & MmuNotifierOps.Start) == MmuNotifierOps.None)
-            {
-                continue;
-            }
-
-            Errno errno = listener.OnStart(range);
-            if (!errno.IsOk)
-            {
-                Check.That(!range.CanBlock && errno == Errno.EAGAIN, $"a listener answered {errno} to {range.Event}");
-                Check.That((listener.Ops & MmuNotifierOps.End) == MmuNotifierOps.None, "a listener that wants ends refused a start");
-                isRefused = true;
-            }
-        }
-
-        if (isRefused)
-        {
-            EndListeners(range); // those that did not refuse expect their end
-        }
-
-        return !isRefused;
-    }
-
-    private void EndListeners(in NotifierRange range)
-    {
-        foreach (IMmuNotifier listener in Volatile.Read(ref listeners))
-        {
-            if ((listener.Ops & MmuNotifierOps.End) != MmuNotifierOps.None)
-            {
-                listener.OnEnd(range);
-            }
-        }
     }
 
     private void Walk(IntervalNotifier notifier)

@@ -60,6 +60,19 @@ internal sealed class NotifierSubscriptionsInterleavings
     }
 
     [Test]
+    public void Removal_ThatReadsTheSequenceLate_IsCaughtWaitingForever()
+    {
+        Exploration result = new Explorer { MaxInterruptions = 4 }.Explore(points =>
+        {
+            var mirror = new Mirror(points, readsSequenceLate: true);
+            return new Scenario()
+                .Actor("remover", mirror.Ends)
+                .Actor("first", mirror.ChangesTheMapping);
+        });
+        Assert.That(result.Failure?.Kind, Is.EqualTo(FailureKind.Deadlock));
+    }
+
+    [Test]
     public void Insertion_AgainstAnInvalidation_NeverUsesAStaleValue()
     {
         Exploration result = new Explorer { MaxInterruptions = 4 }.Explore(points =>
@@ -88,10 +101,10 @@ internal sealed class NotifierSubscriptionsInterleavings
         private int changing;
         private bool hasEnded;
 
-        public Mirror(IYieldPoints points, bool isInserted = true)
+        public Mirror(IYieldPoints points, bool isInserted = true, bool readsSequenceLate = false)
         {
             this.points = points;
-            Subscriptions = new NotifierSubscriptions(points);
+            Subscriptions = new NotifierSubscriptions(points) { ReadsSequenceLate = readsSequenceLate };
             if (isInserted)
             {
                 Begins();
