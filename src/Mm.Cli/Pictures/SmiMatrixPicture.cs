@@ -123,9 +123,10 @@ internal sealed class SmiMatrixPicture
             .Where(link => link.Kind == InterconnectKind.NvLink && link.From == function.Place && isMeant(link))
             .Sum(link => link.Count ?? 1);
 
-    // An NVSwitch is an "other bridge device" of NVIDIA's, class 0x0680; where it is no function, its name is made up.
+    // What a GPU's NVLink leads to and is no GPU is a switch; not told by class, which a real DGX-2 gives as 0 for one of
+    // its twelve. Where the switch is no function, its name is made up; a CPU's is "Package 0".
     private bool LeadsToSwitch(InterconnectLink link) =>
         link.To is { } to
-            ? machine.TryFind(to, out PciFunction? target) && target.Class is { } known && known.Code >> 8 == 0x0680
+            ? machine.TryFind(to, out PciFunction? target) && !DeviceRoles.IsGpu(target)
             : link.ToName is { } name && name.StartsWith("ffff", StringComparison.Ordinal);
 }
