@@ -8,7 +8,7 @@ public sealed class RoomDependencyTests
     // Top to bottom: a room may use the rooms before it. The words in a project's root stand before all rooms.
     private static readonly Dictionary<string, string[]> Rooms = new(StringComparer.Ordinal)
     {
-        ["Mm.Core"] = ["Checks", "Tracing", "Native", "Locking", "Frames", "Pagemaps", "PhysRanges", "Spaces", "Notifiers", "Dma"],
+        ["Mm.Core"] = ["Checks", "Tracing", "Native", "Locking", "Frames", "Pagemaps", "PhysRanges", "Notifiers", "Spaces", "Dma"],
         ["Mm.P2pDma"] = ["Topologies", "Importers", "Machines", "Bars", "Routing", "Providers", "Mapping", "Pools"],
     };
 
