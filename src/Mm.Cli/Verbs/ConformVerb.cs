@@ -26,22 +26,28 @@ internal static class ConformVerb
     private static int Run(CliContext context, string[] paths)
     {
         ConformanceReport report = new ConformanceRunner().Run(paths, file => Print(context, file));
-        context.Output.WriteLine(report.Total);
+        int unreadable = report.Files.Count(file => file.Error is not null);
+        context.Output.WriteLine(unreadable == 0 ? report.Total : $"{report.Total} unreadable={unreadable}");
         return report.ExitCode;
     }
 
     private static void Print(CliContext context, FileResult file)
     {
         context.Cancellation.ThrowIfCancellationRequested();
-        context.Output.WriteLine(file);
+        if (file.Error is { } error)
+        {
+            // Not "divergences=0": who looks for that must not find it where nothing, or not everything, was replayed.
+            context.Output.WriteLine($"{file.File}: unreadable after operations={file.Operations}");
+            context.Error.WriteLine($"mm: {error}");
+        }
+        else
+        {
+            context.Output.WriteLine(file);
+        }
+
         foreach (Divergence divergence in file.First)
         {
             context.Output.WriteLine($"  {divergence}");
-        }
-
-        if (file.Error is { } error)
-        {
-            context.Error.WriteLine($"mm: {error}");
         }
     }
 }

@@ -65,6 +65,7 @@ internal sealed class ConformVerbTests
         ToolRun run = ToolRun.Of("conform", path);
         Assert.That(run.ExitCode, Is.EqualTo(2));
         Assert.That(run.Error, Does.Contain($"{path}:1:"));
+        Assert.That(run.Output, Does.StartWith($"{path}: unreadable after operations=0\n").And.EndWith(" unreadable=1\n"));
     }
 
     [Test]
