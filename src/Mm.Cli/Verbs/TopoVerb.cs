@@ -1,6 +1,7 @@
 using System.CommandLine;
 using Mm.Cli.Pictures;
-using Mm.P2pDma.Importers;
+using Mm.P2pDma.Importers.Lspci;
+using Mm.P2pDma.Importers.MachineFiles;
 using Mm.P2pDma.Machines;
 using Mm.P2pDma.Routing;
 using Mm.P2pDma.Topologies;

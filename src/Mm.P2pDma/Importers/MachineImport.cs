@@ -1,3 +1,10 @@
+using Mm.P2pDma.Importers.Hwloc;
+using Mm.P2pDma.Importers.Lspci;
+using Mm.P2pDma.Importers.MachineFiles;
+using Mm.P2pDma.Importers.Nccl;
+using Mm.P2pDma.Importers.Reading;
+using Mm.P2pDma.Importers.Sysfs;
+
 namespace Mm.P2pDma.Importers;
 
 /// <summary>Opens a description of a machine in any format that Mm reads: finds out which, unpacks, imports.</summary>

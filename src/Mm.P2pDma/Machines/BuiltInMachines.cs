@@ -1,6 +1,7 @@
 using System.Diagnostics.CodeAnalysis;
 using Mm.Core.Checks;
 using Mm.P2pDma.Importers;
+using Mm.P2pDma.Importers.MachineFiles;
 using Mm.P2pDma.Topologies;
 
 namespace Mm.P2pDma.Machines;

@@ -3,6 +3,9 @@ using System.IO.Compression;
 using System.Text;
 using ICSharpCode.SharpZipLib.BZip2;
 using Mm.P2pDma.Importers;
+using Mm.P2pDma.Importers.MachineFiles;
+using Mm.P2pDma.Importers.Sysfs;
+using Mm.P2pDma.Tests.Importers.Sysfs;
 
 namespace Mm.P2pDma.Tests.Importers;
 

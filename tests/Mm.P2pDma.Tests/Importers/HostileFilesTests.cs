@@ -1,6 +1,9 @@
 using System.Text;
 using Mm.Core;
 using Mm.P2pDma.Importers;
+using Mm.P2pDma.Importers.Hwloc;
+using Mm.P2pDma.Importers.MachineFiles;
+using Mm.P2pDma.Importers.Nccl;
 
 namespace Mm.P2pDma.Tests.Importers;
 

@@ -1,5 +1,6 @@
 using Mm.Core;
 using Mm.P2pDma.Importers;
+using Mm.P2pDma.Importers.Lspci;
 using Mm.P2pDma.Topologies;
 
 namespace Mm.P2pDma.Tests.Importers;

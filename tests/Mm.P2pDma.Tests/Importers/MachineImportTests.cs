@@ -3,6 +3,7 @@ using System.Text;
 using ICSharpCode.SharpZipLib.BZip2;
 using Mm.Core;
 using Mm.P2pDma.Importers;
+using Mm.P2pDma.Tests.Importers.Sysfs;
 
 namespace Mm.P2pDma.Tests.Importers;
 

@@ -4,6 +4,7 @@ using ICSharpCode.SharpZipLib.Tar;
 using Mm.Core;
 using Mm.Core.PhysRanges;
 using Mm.P2pDma.Importers;
+using Mm.P2pDma.Importers.Lspci;
 using Mm.P2pDma.Routing;
 using Mm.P2pDma.Topologies;
 

@@ -1,6 +1,8 @@
 using System.Xml;
 using System.Xml.XPath;
 using Mm.P2pDma.Importers;
+using Mm.P2pDma.Importers.Hwloc;
+using Mm.P2pDma.Importers.Nccl;
 using Mm.P2pDma.Topologies;
 
 namespace Mm.P2pDma.Tests.Importers;

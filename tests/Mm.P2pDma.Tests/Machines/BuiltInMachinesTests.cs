@@ -1,5 +1,5 @@
 using Mm.Core;
-using Mm.P2pDma.Importers;
+using Mm.P2pDma.Importers.MachineFiles;
 using Mm.P2pDma.Machines;
 using Mm.P2pDma.Topologies;
 

@@ -1,5 +1,7 @@
 using Mm.Core.PhysRanges;
 using Mm.P2pDma.Importers;
+using Mm.P2pDma.Importers.Hwloc;
+using Mm.P2pDma.Importers.Nccl;
 using Mm.P2pDma.Routing;
 using Mm.P2pDma.Tests.Importers;
 using Mm.P2pDma.Topologies;
