@@ -7,9 +7,15 @@ namespace Mm.Repo.Tests;
 internal sealed class SourceFile
 {
     private SourceFile(string path)
+        : this(path, Repository.Read(path))
+    {
+    }
+
+    /// <summary>A file that need not exist: what a rule is shown to see whether it bites.</summary>
+    public SourceFile(string path, string text)
     {
         Path = path;
-        Text = Repository.Read(path);
+        Text = text;
         Tree = CSharpSyntaxTree.ParseText(Text, Options, Repository.Absolute(path));
     }
 

@@ -21,8 +21,14 @@ internal sealed class SourceModel
     private static readonly Lock Making = new();
 
     private SourceModel(string project)
+        : this(project, SourceFile.Sources.Where(file => file.Project == project))
     {
-        Files = [.. SourceFile.Sources.Where(file => file.Project == project)];
+    }
+
+    /// <summary>The model of some files as if they were a project.</summary>
+    public SourceModel(string project, IEnumerable<SourceFile> files)
+    {
+        Files = [.. files];
         Compilation = CSharpCompilation.Create(
             project == "Mm.Cli" ? "mm" : project,
             Files.Select(file => file.Tree).Append(CSharpSyntaxTree.ParseText(ImplicitUsings, SourceFile.Options)),

@@ -33,7 +33,8 @@ internal readonly partial record struct Pte
     /// <param name="frame">The frame.</param>
     /// <param name="isWritable">Whether the CPU could write, and will again.</param>
     /// <returns>The entry.</returns>
-    public static Pte DeviceExclusive(Pfn frame, bool isWritable) => new(PteKind.DeviceExclusive, frame.Value, isWritable ? WritableBit : 0);
+    public static Pte DeviceExclusive(Pfn frame, bool isWritable) =>
+        new(PteKind.DeviceExclusive, frame.Value, isWritable ? WritableBit : 0);
 
     /// <summary>A frame whose memory is broken. <b>Linux:</b> make_hwpoison_entry.</summary>
     /// <param name="frame">The frame.</param>

@@ -1,6 +1,7 @@
 using System.Text;
 using System.Text.RegularExpressions;
 using Mm.P2pDma.Importers;
+using Mm.P2pDma.Importers.MachineFiles;
 using Mm.P2pDma.Topologies;
 
 namespace Mm.Repo.Tests.Docs;

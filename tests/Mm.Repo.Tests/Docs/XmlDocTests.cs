@@ -11,33 +11,33 @@ public sealed class XmlDocTests
     [TestCaseSource(nameof(Libraries))]
     public void Type_EachPublic_SaysWhatItIs(string project)
     {
-        IEnumerable<string> found = PublicMembers.Types(SourceModel.Of(project))
-            .Where(type => Element(type, "summary") is not { Length: > 0 }).Select(PublicMembers.Place);
-
-        Findings.AssertNone(found, "a public type has a summary");
+        Findings.AssertNone(TypesWithoutSummary(SourceModel.Of(project)), "a public type has a summary");
     }
 
     // Enums, exceptions, delegates and static classes hold no state that a lock could protect.
     [TestCaseSource(nameof(Libraries))]
     public void Type_EachThatMayHoldState_SaysHowItIsShared(string project)
     {
-        IEnumerable<string> found = PublicMembers.Types(SourceModel.Of(project))
-            .Where(type => type.TypeKind is TypeKind.Class or TypeKind.Struct or TypeKind.Interface && !type.IsStatic)
-            .Where(type => type.ContainingType is null && !IsException(type) && !type.IsRefLikeType)
-            .Where(type => !SaysHowShared(type))
-            .Select(PublicMembers.Place);
-
-        Findings.AssertNone(found, "the remarks of a public type say Immutable, or Locking: and who may call when");
+        Findings.AssertNone(TypesWithoutLocking(SourceModel.Of(project)), "the remarks of a public type say Immutable, or Locking: and who may call when");
     }
 
     [TestCaseSource(nameof(Libraries))]
     public void Member_EachPublic_IsDocumentedWithParametersAndReturns(string project)
     {
-        IEnumerable<string> found = PublicMembers.Types(SourceModel.Of(project)).SelectMany(PublicMembers.Of)
-            .SelectMany(member => Gaps(member).Select(gap => $"{PublicMembers.Place(member)}: no {gap}"));
-
-        Findings.AssertNone(found, "a public member has a summary, each parameter and what it returns");
+        Findings.AssertNone(MemberGaps(SourceModel.Of(project)), "a public member has a summary, each parameter and what it returns");
     }
+
+    internal static IEnumerable<string> TypesWithoutSummary(SourceModel model) => PublicMembers.Types(model)
+        .Where(type => Element(type, "summary") is not { Length: > 0 }).Select(PublicMembers.Place);
+
+    internal static IEnumerable<string> TypesWithoutLocking(SourceModel model) => PublicMembers.Types(model)
+        .Where(type => type.TypeKind is TypeKind.Class or TypeKind.Struct or TypeKind.Interface && !type.IsStatic)
+        .Where(type => type.ContainingType is null && !IsException(type) && !type.IsRefLikeType)
+        .Where(type => !SaysHowShared(type))
+        .Select(PublicMembers.Place);
+
+    internal static IEnumerable<string> MemberGaps(SourceModel model) => PublicMembers.Types(model).SelectMany(PublicMembers.Of)
+        .SelectMany(member => Gaps(member).Select(gap => $"{PublicMembers.Place(member)}: no {gap}"));
 
     private static IEnumerable<string> Gaps(ISymbol member)
     {

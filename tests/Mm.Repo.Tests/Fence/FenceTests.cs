@@ -19,62 +19,68 @@ public sealed partial class FenceTests
     [Test]
     public void Unsafe_InSrc_StandsBehindTheFence()
     {
-        IEnumerable<string> found = SourceFile.Sources.Where(file => !IsBehind(file)).SelectMany(file => file.Syntax.DescendantTokens()
-            .Where(token => token.IsKind(SyntaxKind.UnsafeKeyword) || token.IsKind(SyntaxKind.FixedKeyword))
-            .Select(token => $"{file.Place(token)}: {token.Text}"));
-
-        Findings.AssertNone(found, "unsafe code lives in src/Mm.Core/Native/*.Unsafe.cs");
+        Findings.AssertNone(UnsafeOutside(SourceFile.Sources), "unsafe code lives in src/Mm.Core/Native/*.Unsafe.cs");
     }
 
     [Test]
     public void Substitutes_InSrc_StandBehindTheFence()
     {
-        IEnumerable<string> found = SourceFile.Sources.Where(file => !IsBehind(file)).SelectMany(file => file.Syntax.DescendantNodes()
-            .OfType<IdentifierNameSyntax>()
-            .Where(name => Substitutes.Contains(name.Identifier.Text))
-            .Select(name => $"{file.Place(name)}: {name}"));
-
-        Findings.AssertNone(found, "what replaces unsafe code is behind the fence as well");
+        Findings.AssertNone(SubstitutesOutside(SourceFile.Sources), "what replaces unsafe code is behind the fence as well");
     }
 
     [Test]
     public void BannedSymbols_Anywhere_AreNotSwitchedOffOutsideTheFence()
     {
-        IEnumerable<string> found = SourceFile.All.Where(file => !IsBehind(file))
-            .Where(file => BannedSwitch().IsMatch(file.Text)).Select(file => file.Path);
-
-        Findings.AssertNone(found, "RS0030 is switched off behind the fence only");
+        Findings.AssertNone(BannedSwitchesOutside(SourceFile.All), "RS0030 is switched off behind the fence only");
     }
 
     [Test]
     public void UnsafeFile_Each_ArguesItsSafety()
     {
-        IEnumerable<string> found = SourceFile.Sources.Where(IsBehind)
-            .Where(file => !file.Text.Contains("// SAFETY", StringComparison.Ordinal)).Select(file => file.Path);
-
-        Findings.AssertNone(found, "a file behind the fence says why it is safe: // SAFETY: ...");
+        Findings.AssertNone(FilesWithoutSafety(SourceFile.Sources), "a file behind the fence says why it is safe: // SAFETY: ...");
     }
 
     [Test]
     public void UnsafeStatement_Each_FollowsASafetyComment()
     {
-        IEnumerable<string> found = SourceFile.Sources.Where(IsBehind).SelectMany(file => file.Syntax.DescendantNodes()
-            .Where(node => node is UnsafeStatementSyntax or FixedStatementSyntax)
-            .Where(node => node.Parent is not FixedStatementSyntax && !IsArgued(node))
-            .Select(node => $"{file.Place(node)}: {node.ToString().Split('\n')[0]}"));
-
-        Findings.AssertNone(found, "each unsafe and fixed statement stands in a member with a // SAFETY: comment");
+        Findings.AssertNone(UnarguedStatements(SourceFile.Sources), "each unsafe and fixed statement stands in a member with a // SAFETY: comment");
     }
 
     [Test]
     public void AllowUnsafeBlocks_InProjects_IsOnInCoreAlone()
     {
-        IEnumerable<string> found = Repository.Files(".", ".csproj")
-            .Where(path => path != "src/Mm.Core/Mm.Core.csproj")
-            .Where(path => Repository.Read(path).Contains("AllowUnsafeBlocks>true", StringComparison.OrdinalIgnoreCase));
+        string[] projects = [".csproj", ".props", ".targets"];
+        IEnumerable<string> found = projects.SelectMany(suffix => Repository.Files(".", suffix))
+            .Where(path => SwitchesUnsafeOn(path, Repository.Read(path)));
 
         Findings.AssertNone(found, "unsafe code is switched on in Mm.Core alone");
     }
+
+    internal static IEnumerable<string> UnsafeOutside(IEnumerable<SourceFile> files) =>
+        files.Where(file => !IsBehind(file)).SelectMany(file => file.Syntax.DescendantTokens()
+            .Where(token => token.IsKind(SyntaxKind.UnsafeKeyword) || token.IsKind(SyntaxKind.FixedKeyword))
+            .Select(token => $"{file.Place(token)}: {token.Text}"));
+
+    internal static IEnumerable<string> SubstitutesOutside(IEnumerable<SourceFile> files) =>
+        files.Where(file => !IsBehind(file)).SelectMany(file => file.Syntax.DescendantNodes()
+            .OfType<SimpleNameSyntax>()
+            .Where(name => Substitutes.Contains(name.Identifier.Text))
+            .Select(name => $"{file.Place(name)}: {name}"));
+
+    internal static IEnumerable<string> BannedSwitchesOutside(IEnumerable<SourceFile> files) =>
+        files.Where(file => !IsBehind(file)).Where(file => BannedSwitch().IsMatch(file.Text)).Select(file => file.Path);
+
+    internal static IEnumerable<string> FilesWithoutSafety(IEnumerable<SourceFile> files) => files.Where(IsBehind)
+        .Where(file => !file.Text.Contains("// SAFETY", StringComparison.Ordinal)).Select(file => file.Path);
+
+    internal static IEnumerable<string> UnarguedStatements(IEnumerable<SourceFile> files) =>
+        files.Where(IsBehind).SelectMany(file => file.Syntax.DescendantNodes()
+            .Where(node => node is UnsafeStatementSyntax or FixedStatementSyntax)
+            .Where(node => node.Parent is not FixedStatementSyntax && !IsArgued(node))
+            .Select(node => $"{file.Place(node)}: {node.ToString().Split('\n')[0]}"));
+
+    internal static bool SwitchesUnsafeOn(string path, string text) =>
+        path != "src/Mm.Core/Mm.Core.csproj" && text.Contains("AllowUnsafeBlocks>true", StringComparison.OrdinalIgnoreCase);
 
     private static bool IsBehind(SourceFile file) =>
         file.Path.StartsWith("src/Mm.Core/Native/", StringComparison.Ordinal)

@@ -11,19 +11,13 @@ public sealed partial class HygieneTests
     [Test]
     public void Code_Anywhere_PutsNothingOff()
     {
-        IEnumerable<string> found = SourceFile.All.SelectMany(file => Matches(file.Path, file.Text, PutOff()));
-
-        Findings.AssertNone(found, "what is left to do is an issue, not a comment");
+        Findings.AssertNone(SourceFile.All.SelectMany(file => PutOffs(file.Path, file.Text)), "what is left to do is an issue, not a comment");
     }
 
     [Test]
     public void Code_Anywhere_FoldsNothingAway()
     {
-        IEnumerable<string> found = SourceFile.All
-            .Where(file => file.Syntax.DescendantTrivia().Any(trivia => trivia.IsKind(SyntaxKind.RegionDirectiveTrivia)))
-            .Select(file => file.Path);
-
-        Findings.AssertNone(found, "no #region");
+        Findings.AssertNone(Regions(SourceFile.All), "no #region");
     }
 
     [Test]
@@ -31,7 +25,7 @@ public sealed partial class HygieneTests
     {
         IEnumerable<string> found = Texts.SelectMany(suffix => Repository.Files(".", suffix))
             .Where(path => !path.Contains("/Recordings/", StringComparison.Ordinal))
-            .SelectMany(path => Matches(path, Repository.Read(path), MachinePath()));
+            .SelectMany(path => MachinePaths(path, Repository.Read(path)));
 
         Findings.AssertNone(found, "the repository works wherever it is checked out");
     }
@@ -40,7 +34,7 @@ public sealed partial class HygieneTests
     public void Tests_Anywhere_DoNotSleep()
     {
         IEnumerable<string> found = SourceFile.Tests.Where(file => file.Project != "Mm.Repo.Tests")
-            .SelectMany(file => Matches(file.Path, file.Text, Sleep()));
+            .SelectMany(file => Sleeps(file.Path, file.Text));
 
         Findings.AssertNone(found, "wait for a condition, or run the interleaving");
     }
@@ -70,7 +64,7 @@ public sealed partial class HygieneTests
     public void LockFiles_OfEachProject_AreCheckedIn()
     {
         IEnumerable<string> found = Repository.Files(".", ".csproj").Where(path => !path.StartsWith("samples/", StringComparison.Ordinal))
-            .Where(path => !Repository.Exists(Path.Combine(Path.GetDirectoryName(path)!, "packages.lock.json")));
+            .Where(path => !HasLockFile(path, Repository.Exists));
 
         Findings.AssertNone(found, "restores are locked");
     }
@@ -78,11 +72,25 @@ public sealed partial class HygieneTests
     [Test]
     public void Projects_OnDisk_AreAllInTheSolution()
     {
-        string solution = Repository.Read("Mm.sln").Replace('\\', '/');
-        IEnumerable<string> found = Repository.Files(".", ".csproj").Where(path => !solution.Contains(path, StringComparison.Ordinal));
-
-        Findings.AssertNone(found, "a project outside the solution is never built");
+        Findings.AssertNone(OutsideTheSolution(Repository.Files(".", ".csproj"), Repository.Read("Mm.sln")), "a project outside the solution is never built");
     }
+
+    internal static IEnumerable<string> PutOffs(string path, string text) => Matches(path, text, PutOff());
+
+    internal static IEnumerable<string> MachinePaths(string path, string text) => Matches(path, text, MachinePath());
+
+    internal static IEnumerable<string> Sleeps(string path, string text) => Matches(path, text, Sleep());
+
+    internal static IEnumerable<string> Regions(IEnumerable<SourceFile> files) => files
+        .Where(file => file.Syntax.DescendantTrivia(descendIntoTrivia: true)
+            .Any(trivia => trivia.IsKind(SyntaxKind.RegionDirectiveTrivia)))
+        .Select(file => file.Path);
+
+    internal static bool HasLockFile(string project, Func<string, bool> exists) =>
+        exists(Path.Combine(Path.GetDirectoryName(project)!, "packages.lock.json"));
+
+    internal static IEnumerable<string> OutsideTheSolution(IEnumerable<string> projects, string solution) =>
+        projects.Where(path => !solution.Replace('\\', '/').Contains($"\"{path}\"", StringComparison.Ordinal));
 
     private static IEnumerable<string> Matches(string path, string text, Regex pattern) =>
         text.Split('\n').Select((line, index) => (line, index))

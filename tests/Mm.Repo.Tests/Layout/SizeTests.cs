@@ -7,15 +7,14 @@ public sealed class SizeTests
     private const int MaxFileLines = 500;
     private const int MaxMethodLines = 70;
     private const int MaxColumns = 120;
-    private const int HardColumns = 140;
+    internal const int HardColumns = 140;
     private const int TypicalFileLines = 300;
 
     [Test]
     public void File_Each_IsAtMostFiveHundredLines()
     {
         Findings.AssertNone(
-            SourceFile.All.Select(file => (file, lines: file.Text.Count(letter => letter == '\n')))
-                .Where(pair => pair.lines > MaxFileLines).Select(pair => $"{pair.file}: {pair.lines} lines"),
+            LongFiles(SourceFile.All),
             $"a file has at most {MaxFileLines} lines");
     }
 
@@ -31,10 +30,7 @@ public sealed class SizeTests
     public void Method_Each_IsAtMostSeventyLines()
     {
         Findings.AssertNone(
-            SourceFile.All.SelectMany(file => file.Syntax.DescendantNodes().OfType<BaseMethodDeclarationSyntax>()
-                .Select(method => (file, method, lines: Lines(file, method)))
-                .Where(found => found.lines > MaxMethodLines)
-                .Select(found => $"{file.Place(found.method)}: {found.lines} lines")),
+            LongMethods(SourceFile.All),
             $"a method has at most {MaxMethodLines} lines");
     }
 
@@ -42,21 +38,34 @@ public sealed class SizeTests
     [Test]
     public void Line_OfCode_AimsAtOneHundredAndTwentyColumns()
     {
-        (string Place, int Columns)[] lines = [.. SourceFile.Sources.SelectMany(Columns)];
-        string[] wide = [.. lines.Where(line => line.Columns > MaxColumns).Select(line => $"{line.Place}: {line.Columns} columns")];
+        string[] wide = [.. WideLines(SourceFile.Sources, MaxColumns)];
 
-        Assert.That(wide.Length * 50, Is.AtMost(lines.Length), string.Join('\n', wide));
+        Assert.That(wide.Length * 50, Is.AtMost(SourceFile.Sources.SelectMany(Columns).Count()), string.Join('\n', wide));
         Findings.AssertNone(
-            lines.Where(line => line.Columns > HardColumns).Select(line => $"{line.Place}: {line.Columns} columns"),
-            $"no line of code has more than {HardColumns} columns");
+            WideLines(SourceFile.Sources, HardColumns), $"no line of code has more than {HardColumns} columns");
     }
+
+    internal static IEnumerable<string> LongFiles(IEnumerable<SourceFile> files) => files
+        .Select(file => (file, lines: file.Text.Count(letter => letter == '\n')))
+        .Where(pair => pair.lines > MaxFileLines).Select(pair => $"{pair.file}: {pair.lines} lines");
+
+    // Accessors and local functions are methods too.
+    internal static IEnumerable<string> LongMethods(IEnumerable<SourceFile> files) => files
+        .SelectMany(file => file.Syntax.DescendantNodes()
+            .Where(node => node is BaseMethodDeclarationSyntax or AccessorDeclarationSyntax or LocalFunctionStatementSyntax)
+            .Select(method => (method, lines: Lines(file, method)))
+            .Where(found => found.lines > MaxMethodLines)
+            .Select(found => $"{file.Place(found.method)}: {found.lines} lines"));
+
+    internal static IEnumerable<string> WideLines(IEnumerable<SourceFile> files, int most) => files.SelectMany(Columns)
+        .Where(line => line.Columns > most).Select(line => $"{line.Place}: {line.Columns} columns");
 
     private static IEnumerable<(string Place, int Columns)> Columns(SourceFile file) => file.Text.Split('\n')
         .Select((line, index) => (line, Place: $"{file}:{index + 1}"))
         .Where(at => !at.line.TrimStart().StartsWith("///", StringComparison.Ordinal))
         .Select(at => (at.Place, at.line.Length));
 
-    private static int Lines(SourceFile file, BaseMethodDeclarationSyntax method)
+    private static int Lines(SourceFile file, Microsoft.CodeAnalysis.SyntaxNode method)
     {
         Microsoft.CodeAnalysis.FileLinePositionSpan span = file.Tree.GetLineSpan(method.Span);
         return span.EndLinePosition.Line - span.StartLinePosition.Line + 1;

@@ -29,12 +29,7 @@ public sealed partial class RawIntegerTests
     [TestCase("Mm.P2pDma")]
     public void RawInteger_InAPublicSignature_StandsForNoAddressFrameOrCount(string project)
     {
-        IEnumerable<string> found = PublicMembers.Types(SourceModel.Of(project)).SelectMany(PublicMembers.Of)
-            .SelectMany(Suspects)
-            .Where(suspect => !Allowed.ContainsKey(suspect.Name))
-            .Select(suspect => $"{suspect.Place}: {suspect.Name}");
-
-        Findings.AssertNone(found, "say Pfn, PhysAddr, ByteCount, PageCount ...; or allow it here, with the reason");
+        Findings.AssertNone(RawIntegers(SourceModel.Of(project)), "say Pfn, PhysAddr, ByteCount, PageCount ...; or allow it here, with the reason");
     }
 
     [Test]
@@ -47,6 +42,11 @@ public sealed partial class RawIntegerTests
         Assert.That(Allowed.Keys, Is.SubsetOf(suspects));
     }
 
+    internal static IEnumerable<string> RawIntegers(SourceModel model) => PublicMembers.Types(model).SelectMany(PublicMembers.Of)
+        .SelectMany(Suspects)
+        .Where(suspect => !Allowed.ContainsKey(suspect.Name))
+        .Select(suspect => $"{suspect.Place}: {suspect.Name}");
+
     private static IEnumerable<(string Name, string Place)> Suspects(ISymbol member)
     {
         string name = $"{member.ContainingType.Name}.{member.Name}";
@@ -56,7 +56,7 @@ public sealed partial class RawIntegerTests
             yield return (name, place);
         }
 
-        foreach (IParameterSymbol parameter in (member as IMethodSymbol)?.Parameters ?? [])
+        foreach (IParameterSymbol parameter in (member as IMethodSymbol)?.Parameters ?? (member as IPropertySymbol)?.Parameters ?? [])
         {
             if (IsInteger(parameter.Type) && Quantity().IsMatch(parameter.Name))
             {
@@ -73,10 +73,14 @@ public sealed partial class RawIntegerTests
         _ => null,
     };
 
-    private static bool IsInteger(ITypeSymbol? type) =>
-        type is not null && (Integers.Contains(type.SpecialType)
-            || (type is INamedTypeSymbol { OriginalDefinition.SpecialType: SpecialType.System_Nullable_T } nullable
-                && Integers.Contains(nullable.TypeArguments[0].SpecialType)));
+    // Also a nullable one, an array or span of them, a list, a function that takes or gives one.
+    private static bool IsInteger(ITypeSymbol? type) => type switch
+    {
+        null => false,
+        IArrayTypeSymbol array => IsInteger(array.ElementType),
+        INamedTypeSymbol { TypeArguments.Length: > 0 } generic => generic.TypeArguments.Any(IsInteger),
+        _ => Integers.Contains(type.SpecialType),
+    };
 
     [GeneratedRegex("addr|pfn|frame|byte|[KMG]iB|length|offset|pages", RegexOptions.IgnoreCase, matchTimeoutMilliseconds: 1000)]
     private static partial Regex Quantity();
