@@ -51,6 +51,12 @@ public enum LockRank
     IommuPageTable = 28,
 
     /// <summary>
+    /// Protects: the leaves of 2 MiB of one address space's page tables, when one is split or goes. Kind: short. May be
+    /// held while a table is taken. <b>Linux:</b> pmd_lock.
+    /// </summary>
+    PageTable = 30,
+
+    /// <summary>
     /// Protects: the free stack of one CPU in front of a zone. Kind: short. Held while the zone refills it.
     /// <b>Linux:</b> per_cpu_pages::lock.
     /// </summary>
