@@ -17,6 +17,7 @@ internal sealed class NcclReader(ImportLog log)
     private readonly List<NcclLink> links = [];
     private readonly Dictionary<string, HostId> hosts = new(StringComparer.Ordinal);
     private readonly HashSet<(HostId Host, NodeId Node)> nodes = [];
+    private readonly NcclBridges bridges = new(log);
 
     /// <summary>Reads everything below the root element.</summary>
     /// <param name="root">The <c>system</c> element.</param>
@@ -140,7 +141,11 @@ internal sealed class NcclReader(ImportLog log)
             return;
         }
 
-        if (draft.TryAdd(function, element.Position))
+        if (bridges.IsContinued(function, element.Position))
+        {
+            ReadChildren(element, around with { Above = function });
+        }
+        else if (draft.TryAdd(function, element.Position))
         {
             ReadLinks(element, function);
             ReadChildren(element, around with { Above = function });
