@@ -5,6 +5,7 @@ namespace Mm.P2pDma.Importers.Sysfs;
 /// <summary>Walks a folder for <see cref="SysfsFolder"/>: bounded in depth, entries and bytes, following no link.</summary>
 /// <remarks>
 /// A file that the kernel does not let one read (a function's <c>config</c> behind a sleeping bridge, say) counts as absent.
+/// Pipes and devices are never opened: see <see cref="HoldsNothing"/>.
 /// <para><b>Locking:</b> the caller's; one import, one walk.</para>
 /// </remarks>
 /// <param name="log">The limits, and where notes go.</param>
@@ -79,6 +80,12 @@ internal sealed class SysfsFolderWalk(ImportLog log)
         return false;
     }
 
+    // A pipe blocks whoever opens it, and a device does whatever its driver does; the platform's managed calls do not tell
+    // either from a file. But both have a length of zero, and so does, among files with contents, only what the kernel
+    // makes up under /proc and /sys, where there are no pipes: a file without length is not opened anywhere else.
+    private static bool HoldsNothing(FileInfo file) =>
+        file.Length == 0 && new DriveInfo(file.FullName).DriveFormat is not ("proc" or "sysfs");
+
     private void Count(string[] parts)
     {
         if (++entries > log.Limits.MaxMembers)
@@ -94,6 +101,12 @@ internal sealed class SysfsFolderWalk(ImportLog log)
         ulong limit = parts is ["proc", "cpuinfo"] ? SysfsCpu.MaxBytes : log.Limits.MaxMemberSize.Value;
         try
         {
+            if (HoldsNothing(file))
+            {
+                log.Note(tree.At(string.Join('/', parts)), "the file is empty, or no regular file; what it says stays unknown");
+                return null;
+            }
+
             using FileStream stream = file.OpenRead();
             using var kept = new MemoryStream();
             byte[] buffer = new byte[4096];

@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using Mm.P2pDma.Importers;
 using Mm.P2pDma.Topologies;
 
@@ -78,6 +79,53 @@ public sealed class SysfsFolderTests
     [Test]
     public void Import_FolderWithoutTree_IsRefused() =>
         Assert.That(MachineImport.Open(folder).Errors.Single().What, Is.EqualTo("there is no sysfs tree in the folder"));
+
+    // Opening a pipe that nobody writes to blocks for ever: without the check this test would not end.
+    [TestCase("vendor")]
+    [TestCase("config")]
+    [TestCase("resource")]
+    [Platform("Linux")]
+    [CancelAfter(30_000)]
+    public void Import_PipeInPlaceOfAFile_IsNotOpened(string name, CancellationToken stop)
+    {
+        SysfsSample.Create().ToFolder(folder);
+        string pipe = Path.Combine(folder, SysfsSample.Gpu, name);
+        File.Delete(pipe);
+        MakePipe(pipe);
+
+        ImportResult result = Task.Run(() => MachineImport.Open(folder), stop).WaitAsync(stop).GetAwaiter().GetResult();
+
+        Assert.Multiple(() =>
+        {
+            Assert.That(result.Errors, Is.Empty);
+            Assert.That(result.Topology!.Snapshot.Functions, Has.Count.EqualTo(3), "its folder still tells that it is there");
+            Assert.That(
+                result.Notes.Select(note => note.ToString()),
+                Has.One.Contains($"{SysfsSample.Gpu}/{name}: note: the file is empty, or no regular file"));
+        });
+    }
+
+    [Test]
+    [Platform("Linux")]
+    [CancelAfter(30_000)]
+    public void Import_PipeInPlaceOfAFileOnTheWay_IsPassedOver(CancellationToken stop)
+    {
+        SysfsSample.Create().ToFolder(folder);
+        MakePipe(Path.Combine(folder, "sys/devices/pipe"));
+        File.Delete(Path.Combine(folder, "proc/cpuinfo"));
+        MakePipe(Path.Combine(folder, "proc/cpuinfo"));
+
+        ImportResult result = Task.Run(() => MachineImport.Open(folder), stop).WaitAsync(stop).GetAwaiter().GetResult();
+
+        Assert.That(result.Topology!.Snapshot.Hosts.Single().Cpu.Vendor, Is.EqualTo(CpuVendor.Unknown));
+    }
+
+    private static void MakePipe(string path)
+    {
+        using Process made = Process.Start("mkfifo", [path]);
+        made.WaitForExit();
+        Assert.That(made.ExitCode, Is.Zero, "mkfifo is part of every Linux");
+    }
 
     [Test]
     public void Import_Limits_AreKept()
