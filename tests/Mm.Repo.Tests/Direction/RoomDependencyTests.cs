@@ -39,6 +39,17 @@ public sealed class RoomDependencyTests
 
     [TestCase("Mm.Core")]
     [TestCase("Mm.P2pDma")]
+    public void Architecture_NamesEachRoom(string project)
+    {
+        string page = Repository.Read("docs/architecture.md");
+        IEnumerable<string> rooms = SourceFile.Sources
+            .Where(file => file.Project == project && file.Room.Length > 0).Select(file => file.Room.Split('/')[^1]).Distinct();
+
+        Assert.That(rooms.Where(room => !page.Contains(room, StringComparison.Ordinal)), Is.Empty);
+    }
+
+    [TestCase("Mm.Core")]
+    [TestCase("Mm.P2pDma")]
     public void Room_Uses_OnlyTheRoomsBeforeIt(string project)
     {
         Findings.AssertNone(LookingAhead(project, SourceModel.Of(project)), $"rooms of {project}, first to last: {string.Join(", ", Rooms[project])}");
