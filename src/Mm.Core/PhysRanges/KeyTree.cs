@@ -108,10 +108,12 @@ internal sealed class KeyTree
         int node = 0;
         foreach (int start in levelStarts)
         {
-            int first = unchecked(start + (node << NodeShift)) >> 3; // in blocks of eight; indexes of an array, as below
+            // In blocks of eight, half a node each. Short on purpose: the next level waits for this one's sum.
+            int first = unchecked((start >> 3) + (node << (NodeShift - 3)));
             ulong low = Vector512.LessThanOrEqual(all[first], sought).ExtractMostSignificantBits();
-            ulong high = Vector512.LessThanOrEqual(all[first + 1], sought).ExtractMostSignificantBits();
-            node = unchecked((node << NodeShift) + BitOperations.PopCount(low | (high << 8)) - 1);
+            ulong high = Vector512.LessThanOrEqual(all[unchecked(first + 1)], sought).ExtractMostSignificantBits();
+            int atOrBelow = unchecked(BitOperations.PopCount(low) + BitOperations.PopCount(high)); // at most 16
+            node = unchecked((node << NodeShift) + atOrBelow - 1);
             if (node < 0)
             {
                 break;
