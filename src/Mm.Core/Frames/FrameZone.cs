@@ -184,7 +184,8 @@ internal sealed partial class FrameZone
     {
         // Movable pages fill what is lent out once it is more than half of what is left, so that it does not lie idle
         // while the rest runs out.
-        if (canBorrow && freeByType[(int)MigrateType.Cma] > (long)(Free / 2)
+        long lent = freeByType[(int)MigrateType.Cma];
+        if (canBorrow && lent != 0 && lent > (long)(Free / 2)
             && TryTakeSmallest(order, MigrateType.Cma, out frame))
         {
             return true;
