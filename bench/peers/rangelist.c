@@ -4,7 +4,8 @@
  * which is the limit.
  * FRAGMENTATION is the chance in percent that a page does not follow its predecessor.
  *
- * Workloads: scatterlist-build F, scatterlist-iterate F, pair-build F, pair-iterate F, compress-build F.
+ * Workloads: scatterlist-build F, scatterlist-iterate F, pair-build F, pair-iterate F, pair-measure F
+ * (lowest and highest byte, longest range, common alignment), compress-build F.
  * Build is per page, iterate per entry; the checksum of a build is the number of entries, that of an iteration the sum
  * of all addresses and lengths.
  */
@@ -147,6 +148,23 @@ static struct answer run(const char *workload, uint64_t fragmentation, uint64_t 
             sum += pairs[i].length + pairs[i].address;
         sink = sum;
         return (struct answer){ .nanoseconds = (now_ns() - begin) / (double)count, .checksum = sum };
+    }
+    if (!strcmp(workload, "pair-measure")) {
+        size_t count = build_pairs();
+        uint64_t lowest = UINT64_MAX, highest = 0, longest = 0, bits = 0;
+        double begin = now_ns();
+
+        for (size_t i = 0; i < count; i++) {
+            uint64_t last = pairs[i].address + pairs[i].length - 1;
+
+            lowest = pairs[i].address < lowest ? pairs[i].address : lowest;
+            highest = last > highest ? last : highest;
+            longest = pairs[i].length > longest ? pairs[i].length : longest;
+            bits |= pairs[i].address | pairs[i].length;
+        }
+        double nanoseconds = (now_ns() - begin) / (double)count;
+
+        return (struct answer){ .nanoseconds = nanoseconds, .checksum = lowest + highest + longest + (bits & -bits) };
     }
     double begin = now_ns();
 

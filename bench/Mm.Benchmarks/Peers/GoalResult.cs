@@ -11,8 +11,19 @@ namespace Mm.Benchmarks.Peers;
 /// <param name="Highest">The highest ratio of all pairs.</param>
 /// <param name="Mm">Mm's median.</param>
 /// <param name="Peer">The peer's median.</param>
+/// <param name="MmBest">Mm's least: what other programs on the machine took least from.</param>
+/// <param name="PeerBest">The peer's least.</param>
 internal sealed record GoalResult(
-    string Name, string Unit, double Wanted, double Ratio, double Lowest, double Highest, double Mm, double Peer)
+    string Name,
+    string Unit,
+    double Wanted,
+    double Ratio,
+    double Lowest,
+    double Highest,
+    double Mm,
+    double Peer,
+    double MmBest,
+    double PeerBest)
 {
     /// <summary>Whether the goal is reached.</summary>
     public bool IsReached => Ratio <= Wanted;
@@ -26,7 +37,8 @@ internal sealed record GoalResult(
     {
         double[] ratios = [.. mm.Zip(peer, static (left, right) => left / right)];
         return new GoalResult(
-            goal.Name, goal.Unit, goal.Wanted, Median(ratios), ratios.Min(), ratios.Max(), Median(mm), Median(peer));
+            goal.Name, goal.Unit, goal.Wanted, Median(ratios), ratios.Min(), ratios.Max(), Median(mm), Median(peer),
+            mm.Min(), peer.Min());
     }
 
     /// <summary>The result as <c>G1 order-0 hot pair ratio=0.09 (0.08-0.10) goal=0.15 ok</c>.</summary>
@@ -34,7 +46,7 @@ internal sealed record GoalResult(
     public override string ToString() => string.Create(
         CultureInfo.InvariantCulture,
         $"{Name} ratio={Ratio:0.00} ({Lowest:0.00}-{Highest:0.00}) goal={Wanted:0.00} {(IsReached ? "ok" : "falls short")}"
-        + $" [mm {Mm:0.###} {Unit}, peer {Peer:0.###} {Unit}]");
+        + $" [mm {Mm:0.###} {Unit}, peer {Peer:0.###} {Unit}; least {MmBest:0.###} and {PeerBest:0.###}]");
 
     private static double Median(IEnumerable<double> values)
     {

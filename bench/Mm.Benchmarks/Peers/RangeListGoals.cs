@@ -42,6 +42,9 @@ internal static class RangeListGoals
                 yield return new Goal(
                     $"G8 iteration at {percent} % against a scatterlist", "rangelist", $"scatterlist-iterate {percent}", 1.5,
                     () => side.Value.Iterate());
+                yield return new Goal(
+                    $"G8 bounds of a list at {percent} % against pairs", "rangelist", $"pair-measure {percent}", 1.5,
+                    () => side.Value.Measure());
             }
 
             yield return Metadata(percent, side);
@@ -100,6 +103,17 @@ internal static class RangeListGoals
             }
 
             return new Repetition(Stopwatch.GetElapsedTime(begin).TotalNanoseconds / list.Count, sum);
+        }
+
+        /// <summary>Lowest and highest byte, longest range, common alignment: what a mapper asks of a list.</summary>
+        internal Repetition Measure()
+        {
+            long begin = Stopwatch.GetTimestamp();
+            RangeSummary found = list.Measure();
+            double nanoseconds = Stopwatch.GetElapsedTime(begin).TotalNanoseconds / list.Count;
+            return new Repetition(
+                nanoseconds,
+                found.LowestByte.Value + found.HighestByte.Value + found.LongestRange.Value + found.CommonAlignment.Value);
         }
 
         /// <summary>What one more list costs, objects and all.</summary>
