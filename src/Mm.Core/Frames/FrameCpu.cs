@@ -18,7 +18,10 @@ namespace Mm.Core.Frames;
 internal sealed class FrameCpu
 {
     /// <summary>How many stacks a zone has: one for each mobility, one for movable blocks of a pageblock's size.</summary>
-    internal const int StacksPerZone = 4;
+    internal const int StacksPerZone = 1 << StacksPerZoneShift;
+
+    /// <summary>The same as a power of two.</summary>
+    internal const int StacksPerZoneShift = 2;
 
     /// <summary>Which of a zone's stacks holds blocks of a pageblock's size.</summary>
     internal const int LargeStack = 3;

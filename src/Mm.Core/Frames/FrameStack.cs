@@ -23,21 +23,21 @@ internal sealed class FrameStack
     /// <summary>The room: a power of two above <see cref="High"/> plus a batch.</summary>
     internal const int Capacity = 512;
 
-    private const uint Mask = Capacity - 1;
+    private const int Mask = Capacity - 1;
 
     private Ring frames; // inside the object: one dependent load less on every pop and push
     private uint top; // where the next frame goes, modulo 2^32
+    private uint bottom; // where the oldest frame is, modulo 2^32
 
     /// <summary>How many frames.</summary>
-    internal int Count { get; private set; }
+    internal int Count => unchecked((int)(top - bottom)); // wraps: at most Capacity apart
 
     /// <summary>Adds a frame; the stack is not full.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     internal void Push(ulong frame)
     {
-        frames[(int)(top & Mask)] = frame;
+        frames[PlaceOf(top)] = frame;
         top = unchecked(top + 1); // wraps: only its low bits count
-        Count++;
     }
 
     /// <summary>Takes the newest frame; the stack is not empty.</summary>
@@ -45,8 +45,7 @@ internal sealed class FrameStack
     internal ulong Pop()
     {
         top = unchecked(top - 1); // wraps: only its low bits count
-        Count--;
-        return frames[(int)(top & Mask)];
+        return frames[PlaceOf(top)];
     }
 
     /// <summary>Takes the oldest frames.</summary>
@@ -55,13 +54,12 @@ internal sealed class FrameStack
     internal int TakeOldest(Span<ulong> taken)
     {
         int count = Math.Min(taken.Length, Count);
-        uint bottom = unchecked(top - (uint)Count); // wraps: only its low bits count
         for (int i = 0; i < count; i++)
         {
-            taken[i] = frames[(int)(unchecked(bottom + (uint)i) & Mask)];
+            taken[i] = frames[PlaceOf(bottom)];
+            bottom = unchecked(bottom + 1); // wraps as top
         }
 
-        Count -= count;
         return count;
     }
 
@@ -72,11 +70,14 @@ internal sealed class FrameStack
         var copy = new ulong[Count];
         for (int i = 0; i < copy.Length; i++)
         {
-            copy[i] = frames[(int)(unchecked(top - (uint)Count + (uint)i) & Mask)]; // wraps as above
+            copy[i] = frames[PlaceOf(unchecked(bottom + (uint)i))]; // wraps as top
         }
 
         return copy;
     }
+
+    // Masked as an integer, so that the JIT sees the bound and leaves its check out.
+    private static int PlaceOf(uint position) => unchecked((int)position) & Mask;
 
     /// <summary>Room for <see cref="Capacity"/> frame numbers.</summary>
     [InlineArray(Capacity)]

@@ -95,7 +95,7 @@ public sealed partial class PageAllocator : IDisposable, IValidator
             int stack = firstStacks[plan];
             if (cpu.TryPop(stack, 1, out ulong frame))
             {
-                page = HandOutSingle(frame, stack / FrameCpu.StacksPerZone);
+                page = HandOutSingle(frame, stack >> FrameCpu.StacksPerZoneShift);
                 return Errno.Ok;
             }
         }

@@ -67,7 +67,7 @@ internal readonly record struct PageCountWord(ulong Bits)
     internal int Order => (int)((Bits & OrderMask) >> OrderShift);
 
     /// <summary>Pins that are counted apart; 0 on a page of order 0.</summary>
-    internal uint Pins => (uint)(Bits >> PinShift) & MaxPins;
+    internal uint Pins => unchecked((uint)(Bits >> PinShift)) & MaxPins; // what the cast drops is no pin
 
     /// <summary>References.</summary>
     internal uint References => (uint)(Bits & uint.MaxValue);
