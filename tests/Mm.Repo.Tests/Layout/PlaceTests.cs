@@ -50,7 +50,7 @@ public sealed class PlaceTests
             .Select(type => $"{file.Place(type)}: {Name(type)}"));
 
     internal static IEnumerable<string> InFolder(IEnumerable<SourceFile> files, string name) =>
-        files.Where(file => file.Path.Split('/')[..^1].Contains(name)).Select(file => file.Path);
+        files.Where(file => file.Path.Split('/').SkipLast(1).Contains(name)).Select(file => file.Path);
 
     private static string Expected(SourceFile file) =>
         file.Room.Length == 0 ? file.Project : $"{file.Project}.{file.Room.Replace('/', '.')}";
