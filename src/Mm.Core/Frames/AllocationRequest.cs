@@ -21,8 +21,8 @@ public readonly record struct AllocationRequest
     internal const int PlanShift = 10;
     private const uint OrderMask = 0x1f;
 
-    // Everything but the order that keeps a request off the hot path.
-    private const uint SpecialMask = ThisNodeBit | ZeroedBit | AtomicBit;
+    // The order, and every wish that keeps a request off the stacks.
+    internal const uint WishMask = OrderMask | ThisNodeBit | ZeroedBit | AtomicBit;
 
     private const uint ThisNodeBit = 1u << 5;
     private const uint ZeroedBit = 1u << 6;
@@ -114,11 +114,8 @@ public readonly record struct AllocationRequest
     /// <summary>The raw word.</summary>
     internal uint Bits { get; private init; }
 
-    /// <summary>Whether this is a page of order 0 with no special wish: what stacks are for.</summary>
-    internal bool IsPlain => (Bits & (OrderMask | SpecialMask)) == 0;
-
     /// <summary>The number of the zone list and stack: node + 1, highest zone and mobility.</summary>
-    internal int Plan => (int)(Bits >> PlanShift);
+    internal int Plan => unchecked((int)(Bits >> PlanShift)); // 22 bits
 
     /// <summary>The same inside a pin scope: no longer movable, hence neither from MOVABLE nor from what is lent out.</summary>
     /// <returns>The request.</returns>

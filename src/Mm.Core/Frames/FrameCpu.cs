@@ -1,5 +1,5 @@
-using System.Diagnostics.CodeAnalysis;
 using System.Runtime.CompilerServices;
+using Mm.Core.Locking;
 
 namespace Mm.Core.Frames;
 
@@ -10,7 +10,7 @@ namespace Mm.Core.Frames;
 /// twice a pair, which costs as much as the whole rest of it.
 /// <para><b>Linux:</b> struct per_cpu_pages and its lock; PF_MEMALLOC_PIN of the task (v6.12).</para>
 /// <para><b>Invariants:</b> (1) the stacks change only between <see cref="TryEnter"/> and <see cref="Exit"/> of the owner,
-/// or by a visitor between <see cref="Visit"/> and <see cref="Leave"/>; never both.</para>
+/// or by a visitor between <see cref="Visit"/> and the end of its visit; never both.</para>
 /// <para><b>Locking:</b> biased to the owner, who pays two plain stores. A visitor takes the gate, raises
 /// <c>visited</c>, makes every running thread pass a fence, and waits until the owner is out. An owner that finds
 /// <c>visited</c> raised waits at the gate.</para>
@@ -26,86 +26,86 @@ internal sealed class FrameCpu
     /// <summary>Which of a zone's stacks holds blocks of a pageblock's size.</summary>
     internal const int LargeStack = 3;
 
+    private const uint NoRequest = uint.MaxValue; // no request has all bits set
+
+    // Which processor the running thread is, of the allocator it used last: like smp_processor_id, it belongs to the
+    // thread. A cache and no more: whoever finds another allocator's here asks its own table by thread id, which is a
+    // few ns slower (Environment.CurrentManagedThreadId alone costs as much as a whole get).
+    [ThreadStatic]
+    private static FrameCpu? current;
+
     private readonly FrameStack?[] stacks;
-    private readonly Lock gate = new();
+    private readonly object home;
+    private readonly RankedLock gate = new(LockRank.PerCpuPages);
     private int busy; // written by the owner; its store pairs with the fence in Visit
     private int visited; // written by a visitor; its store pairs with the owner's read after its store of busy
 
-    internal FrameCpu(int stackCount) => stacks = new FrameStack?[stackCount];
+    internal FrameCpu(object home, int stackCount)
+    {
+        this.home = home;
+        stacks = new FrameStack?[stackCount];
+    }
 
     /// <summary>How many pin scopes the thread is in. Read and written by the owner alone.</summary>
     internal int PinDepth { get; private set; }
 
-    /// <summary>Pages taken by the owner, ever. Written while busy.</summary>
-    internal long Taken { get; set; }
+    /// <summary>The request served last from a stack, outside pin scopes. Read and written by the owner alone.</summary>
+    internal uint LastRequest { get; private set; } = NoRequest;
 
-    /// <summary>Pages put back by the owner, ever. Written while busy.</summary>
-    internal long Returned { get; set; }
+    /// <summary>The stack that the last request was served from. Read and written by the owner alone.</summary>
+    internal FrameStack? LastTaken { get; private set; }
+
+    /// <summary>The stack that took a block back last. Read and written by the owner alone.</summary>
+    internal FrameStack? LastReturned { get; set; }
+
+    /// <summary>Pages taken by the owner past the stacks, ever. Written while busy.</summary>
+    internal long TakenPast { get; set; }
+
+    /// <summary>Pages put back by the owner past the stacks, ever. Written while busy.</summary>
+    internal long ReturnedPast { get; set; }
 
     /// <summary>The stacks, by zone key and kind; null where none was needed yet.</summary>
     internal ReadOnlySpan<FrameStack?> Stacks => stacks;
 
-    /// <summary>Takes the newest frame of a stack, as the owner.</summary>
-    /// <param name="index">Which stack.</param>
-    /// <param name="pages">How many pages a frame stands for.</param>
-    /// <param name="frame">The frame's number.</param>
-    /// <returns>Whether there was one; false also while a visitor is inside.</returns>
+    /// <summary>The processor that the running thread is, if that is known at once.</summary>
+    /// <param name="home">What tells the allocator's processors from those of others: compared, and kept by a thread after
+    /// the allocator's end, so a small object.</param>
+    /// <returns>The processor; null: ask the table, and <see cref="MakeCurrent"/>.</returns>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    internal bool TryPop(int index, int pages, out ulong frame)
+    internal static FrameCpu? TryCurrent(object home)
     {
-        frame = 0;
-        if (!TryEnter())
-        {
-            return false;
-        }
-
-        bool isFound = false;
-        FrameStack? stack = stacks[index];
-        if (stack is not null && stack.Count != 0)
-        {
-            frame = stack.Pop();
-            Taken += pages;
-            isFound = true;
-        }
-
-        Exit();
-        return isFound;
+        FrameCpu? cpu = current;
+        return cpu is not null && ReferenceEquals(cpu.home, home) ? cpu : null;
     }
 
-    /// <summary>Puts a frame on a stack, as the owner.</summary>
-    /// <param name="index">Which stack.</param>
-    /// <param name="frame">The frame's number.</param>
-    /// <param name="pages">How many pages the frame stands for.</param>
-    /// <param name="high">How many frames the stack may hold.</param>
-    /// <returns>Whether it is there; false when the stack is full or new, and while a visitor is inside.</returns>
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    internal bool TryPush(int index, ulong frame, int pages, int high)
+    /// <summary>Remembers this as the running thread's processor.</summary>
+    internal void MakeCurrent() => current = this;
+
+    /// <summary>Remembers which stack serves a request.</summary>
+    /// <param name="request">The raw request.</param>
+    /// <param name="stack">The stack.</param>
+    internal void RememberTaken(uint request, FrameStack stack)
     {
-        if (!TryEnter())
-        {
-            return false;
-        }
-
-        bool isPushed = false;
-        FrameStack? stack = stacks[index];
-        if (stack is not null && stack.Count < high)
-        {
-            stack.Push(frame);
-            Returned += pages;
-            isPushed = true;
-        }
-
-        Exit();
-        return isPushed;
+        LastTaken = stack;
+        LastRequest = request;
     }
+
+    /// <summary>A stack, if it was made. The caller is inside.</summary>
+    /// <param name="index">Which; one that is none gives null.</param>
+    /// <returns>The stack.</returns>
+    internal FrameStack? FindStack(int index) => index < stacks.Length ? stacks[index] : null;
 
     /// <summary>A stack, made when it is first wanted. The caller is inside.</summary>
     /// <param name="index">Which.</param>
     /// <returns>The stack.</returns>
-    internal FrameStack StackAt(int index) => stacks[index] ??= new FrameStack();
+    internal FrameStack StackAt(int index) => stacks[index] ??= MakeStack(index);
 
     /// <summary>Opens a pin scope, as the owner.</summary>
-    internal void EnterPinScope() => PinDepth++;
+    internal void EnterPinScope()
+    {
+        PinDepth++;
+        LastRequest = NoRequest; // the next request is looked at anew
+    }
 
     /// <summary>Ends a pin scope, as the owner.</summary>
     /// <exception cref="InvalidOperationException">None is open.</exception>
@@ -114,18 +114,24 @@ internal sealed class FrameCpu
             ? PinDepth - 1
             : throw new InvalidOperationException("a pin scope ends once; no scope of this thread is open");
 
-    /// <summary>How many pages are on the stacks. The caller is inside.</summary>
-    /// <returns>The pages.</returns>
-    internal ulong CountPages()
+    /// <summary>Sums up the processor. The caller is inside.</summary>
+    /// <returns>Pages on the stacks, pages handed out ever, pages that came back ever.</returns>
+    internal (long OnStacks, long Taken, long Returned) Sum()
     {
-        ulong pages = 0;
-        for (int index = 0; index < stacks.Length; index++)
+        long onStacks = 0;
+        long taken = TakenPast;
+        long returned = ReturnedPast;
+        foreach (FrameStack? stack in stacks)
         {
-            int order = index % StacksPerZone == LargeStack ? Pageblocks.Order : 0;
-            pages += (ulong)(stacks[index]?.Count ?? 0) << order;
+            if (stack is not null)
+            {
+                onStacks += (long)stack.Count << stack.Order;
+                taken += stack.Taken << stack.Order;
+                returned += stack.Returned << stack.Order;
+            }
         }
 
-        return pages;
+        return (onStacks, taken, returned);
     }
 
     /// <summary>Enters as the owner, waiting for a visitor to leave.</summary>
@@ -134,9 +140,23 @@ internal sealed class FrameCpu
         while (!TryEnter())
         {
             // The visitor holds the gate until it is done.
-            gate.Enter();
-            gate.Exit();
+            gate.Enter().Dispose();
         }
+    }
+
+    /// <summary>Enters as the owner.</summary>
+    /// <returns>False while a visitor is inside: the owner is not.</returns>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    internal bool TryEnter()
+    {
+        Volatile.Write(ref busy, 1);
+        if (Volatile.Read(ref visited) == 0)
+        {
+            return true;
+        }
+
+        Volatile.Write(ref busy, 0);
+        return false;
     }
 
     /// <summary>Leaves as the owner.</summary>
@@ -144,10 +164,10 @@ internal sealed class FrameCpu
     internal void Exit() => Volatile.Write(ref busy, 0); // release: pairs with the visitor's wait
 
     /// <summary>Enters as somebody else, waiting for the owner to leave.</summary>
-    [SuppressMessage("Usage", "MA0168", Justification = "Leave is the other half, as with the lock it holds.")]
-    internal void Visit()
+    /// <returns>The visit; disposing it leaves.</returns>
+    internal VisitScope Visit()
     {
-        gate.Enter();
+        RankedLock.Guard guard = gate.Enter();
         Volatile.Write(ref visited, 1);
 
         // After this every thread has either made its store of busy visible or will see visited. It costs microseconds,
@@ -158,25 +178,36 @@ internal sealed class FrameCpu
         {
             wait.SpinOnce();
         }
+
+        return new VisitScope(this, guard);
     }
 
-    /// <summary>Leaves as a visitor.</summary>
-    internal void Leave()
+    private static FrameStack MakeStack(int index)
     {
-        Volatile.Write(ref visited, 0);
-        gate.Exit();
+        int zoneKey = index / StacksPerZone;
+        int kind = index % StacksPerZone;
+        return kind == LargeStack
+            ? new FrameStack(zoneKey, MigrateType.Movable, Pageblocks.Order)
+            : new FrameStack(zoneKey, (MigrateType)kind, 0);
     }
 
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private bool TryEnter()
+    /// <summary>A visitor's stay.</summary>
+    internal readonly ref struct VisitScope
     {
-        Volatile.Write(ref busy, 1);
-        if (Volatile.Read(ref visited) == 0)
+        private readonly FrameCpu cpu;
+        private readonly RankedLock.Guard guard;
+
+        internal VisitScope(FrameCpu cpu, RankedLock.Guard guard)
         {
-            return true;
+            this.cpu = cpu;
+            this.guard = guard;
         }
 
-        Volatile.Write(ref busy, 0);
-        return false;
+        /// <summary>Leaves as a visitor.</summary>
+        public void Dispose()
+        {
+            Volatile.Write(ref cpu.visited, 0);
+            guard.Dispose();
+        }
     }
 }

@@ -15,7 +15,7 @@ public sealed partial class FrameTable
         Check.That(
             span is { Zone: ZoneKind.Device, Pagemap: not 0, Owner: not null } && !span.Range.IsEmpty,
             $"device pages have an owner and a page map: {span}");
-        lock (gate)
+        using (gate.Enter())
         {
             if (spans.FindOverlap(span.Range) is not null)
             {
@@ -39,7 +39,7 @@ public sealed partial class FrameTable
     /// <param name="span">What was added.</param>
     internal void RemoveDevicePages(FrameSpan span)
     {
-        lock (gate)
+        using (gate.Enter())
         {
             Check.That(spans.All.Contains(span), $"the span must have been added: {span}");
             Volatile.Write(ref spans, spans.Without(span));
@@ -77,7 +77,7 @@ public sealed partial class FrameTable
         }
 
         ref PageMeta meta = ref UseDeviceMeta(page.Value, span);
-        lock (gate)
+        using (gate.Enter())
         {
             if (new PageCountWord(meta.Count).State != PageState.DeviceIdle)
             {
@@ -114,7 +114,7 @@ public sealed partial class FrameTable
     internal void ReplaceDevicePages(FrameSpan span, FrameSpan replacement)
     {
         Check.That(span.Range == replacement.Range, $"a span is replaced by one of the same frames: {span}, {replacement}");
-        lock (gate)
+        using (gate.Enter())
         {
             Check.That(spans.All.Contains(span), $"the span must have been added: {span}");
             Volatile.Write(ref spans, spans.Without(span).With(replacement));
@@ -170,7 +170,7 @@ public sealed partial class FrameTable
             return ref meta;
         }
 
-        lock (gate)
+        using (gate.Enter())
         {
             // Asked again: the span may have been replaced since the caller looked.
             if (meta.Count == 0 && spans.Find(frame) is { } current)

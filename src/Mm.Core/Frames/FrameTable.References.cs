@@ -27,7 +27,17 @@ public sealed partial class FrameTable
     /// <summary>Drops a reference.</summary>
     /// <param name="token">What the lease remembers.</param>
     /// <exception cref="ObjectDisposedException">The page is in another life, or has no reference left.</exception>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     internal void Put(PageToken token)
+    {
+        if (allocator is null || !allocator.TryPutHot(token))
+        {
+            PutOther(token);
+        }
+    }
+
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    private void PutOther(PageToken token)
     {
         ulong head = token.Frame;
         ref PageMeta meta = ref Meta(head);

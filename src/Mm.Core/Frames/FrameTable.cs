@@ -1,6 +1,7 @@
 using System.Diagnostics.CodeAnalysis;
 using System.Runtime.CompilerServices;
 using Mm.Core.Checks;
+using Mm.Core.Locking;
 using Mm.Core.Native;
 
 namespace Mm.Core.Frames;
@@ -28,7 +29,7 @@ public sealed partial class FrameTable : IDisposable
 
     private readonly NativeTable<PageMeta> main;
     private readonly MachineMemory memory;
-    private readonly Lock gate = new(); // spans, annexes and the first use of device metadata
+    private readonly RankedLock gate = new(LockRank.Leaf); // spans, annexes and the first use of device metadata
     private FrameSpans spans; // replaced under gate; read with acquire
     private FrameAnnex[] annexes = []; // replaced under gate; read with acquire
     private PageAllocator? allocator; // set once while the machine is built

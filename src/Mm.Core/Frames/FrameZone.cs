@@ -1,4 +1,5 @@
 using System.Numerics;
+using Mm.Core.Locking;
 using Mm.Core.Native;
 
 namespace Mm.Core.Frames;
@@ -51,7 +52,7 @@ internal sealed partial class FrameZone
     }
 
     /// <summary>Protects the free lists and the untouched runs.</summary>
-    internal Lock Gate { get; } = new();
+    internal RankedLock Gate { get; } = new(LockRank.Zone);
 
     /// <summary>The node.</summary>
     internal NodeId Node { get; }

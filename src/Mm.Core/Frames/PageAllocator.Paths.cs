@@ -11,31 +11,25 @@ public sealed partial class PageAllocator
     /// <param name="frame">The first frame's number; frozen.</param>
     /// <param name="meta">Its metadata.</param>
     /// <param name="order">The order.</param>
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    [MethodImpl(MethodImplOptions.NoInlining)]
     internal void Free(ulong frame, ref PageMeta meta, int order)
     {
-        var flags = new PageFlagsWord(meta.Flags);
-        if ((meta.Mapping | meta.MapCount | meta.Next | meta.Previous) != 0
-            || (flags.Flags & (PageFlagsWord.ForbiddenWhenFreed | PageFlags.HasTailState)) != PageFlags.None)
+        int zoneKey = new PageFlagsWord(meta.Flags).ZoneKey;
+        if (!IsClean(ref meta))
         {
             FreeWithState(frame, ref meta, order);
         }
 
         meta.Generation = unchecked((ushort)(meta.Generation + 1)); // wraps: a lease is not that old
-        int stack = StackForFree(frame, order, flags.ZoneKey);
-        if (stack < 0)
+        int stack = StackForFree(frame, order, zoneKey);
+        if (stack == NoStack)
         {
-            FreeToZone(frame, order, flags.ZoneKey);
+            FreeToZone(frame, order, zoneKey);
             return;
         }
 
-        FrameCpu cpu = CurrentCpu();
         meta.Count = PageCountWord.PerCpu(order).Bits;
-        int high = order == 0 ? FrameStack.High : FrameStack.HighLarge;
-        if (!cpu.TryPush(stack, frame, 1 << order, high))
-        {
-            PushSlowly(cpu, stack, frame, order);
-        }
+        Push(stack, frame, order);
     }
 
     /// <summary>Drops the reference of a raw block's holder.</summary>
@@ -95,10 +89,9 @@ public sealed partial class PageAllocator
         references[0] = new PageRef(table, new PageToken(token.Frame, meta.Generation));
     }
 
-    private Errno TryFind(AllocationRequest request, FrameCpu cpu, out ulong frame, out int zoneKey)
+    private Errno TryFind(AllocationRequest request, FrameCpu cpu, out ulong frame)
     {
         frame = 0;
-        zoneKey = 0;
         if (faults.ShouldFail(FaultPoint.PageAlloc))
         {
             return Errno.ENOMEM;
@@ -109,7 +102,7 @@ public sealed partial class PageAllocator
             request = request.ForPinScope();
         }
 
-        if (TryZones(request, cpu, out frame, out zoneKey))
+        if (TryZones(request, cpu, out frame))
         {
             return Errno.Ok;
         }
@@ -121,10 +114,10 @@ public sealed partial class PageAllocator
 
         // What lies on stacks may be all that is missing, or the buddy that a larger block needs.
         DrainStacks();
-        return TryZones(request, cpu, out frame, out zoneKey) ? Errno.Ok : Errno.ENOMEM;
+        return TryZones(request, cpu, out frame) ? Errno.Ok : Errno.ENOMEM;
     }
 
-    private bool TryZones(AllocationRequest request, FrameCpu cpu, out ulong frame, out int zoneKey)
+    private bool TryZones(AllocationRequest request, FrameCpu cpu, out ulong frame)
     {
         NodeId node = request.Node.IsKnown ? request.Node : zonelists.Home;
         foreach (FrameZone zone in zonelists.Of(request.Plan))
@@ -132,13 +125,11 @@ public sealed partial class PageAllocator
             bool isAllowed = !request.IsThisNodeOnly || zone.Node == node;
             if (isAllowed && TryZone(request, cpu, zone, out frame))
             {
-                zoneKey = zone.Key;
                 return true;
             }
         }
 
         frame = 0;
-        zoneKey = 0;
         return false;
     }
 
@@ -150,14 +141,13 @@ public sealed partial class PageAllocator
             return TryPopOrRefill(request, cpu, zone, out frame);
         }
 
-        int large = (zone.Key * FrameCpu.StacksPerZone) + FrameCpu.LargeStack;
-        if (request.Order == Pageblocks.Order && isMovable && cpu.TryPop(large, (int)Pageblocks.Frames, out frame))
+        if (request.Order == Pageblocks.Order && isMovable && TryPop(cpu, LargeStackOf(zone.Key), out frame))
         {
             return true;
         }
 
         bool isFound;
-        lock (zone.Gate)
+        using (zone.Gate.Enter())
         {
             isFound = zone.TryTake(request.Order, request.Mobility, isMovable, request.IsAtomic, out frame);
         }
@@ -165,10 +155,19 @@ public sealed partial class PageAllocator
         if (isFound)
         {
             cpu.Enter();
-            cpu.Taken += 1L << request.Order;
+            cpu.TakenPast += 1L << request.Order;
             cpu.Exit();
         }
 
+        return isFound;
+    }
+
+    private static bool TryPop(FrameCpu cpu, int stack, out ulong frame)
+    {
+        cpu.Enter();
+        frame = 0;
+        bool isFound = cpu.FindStack(stack)?.TryPop(out frame) ?? false;
+        cpu.Exit();
         return isFound;
     }
 
@@ -183,10 +182,7 @@ public sealed partial class PageAllocator
                 Refill(stack, zone, request);
             }
 
-            bool isFound = stack.Count != 0;
-            frame = isFound ? stack.Pop() : 0;
-            cpu.Taken += isFound ? 1 : 0;
-            return isFound;
+            return stack.TryPop(out frame);
         }
         finally
         {
@@ -199,7 +195,7 @@ public sealed partial class PageAllocator
         Span<ulong> taken = stackalloc ulong[FrameStack.Batch];
         int count = 0;
         bool canBorrow = request.Mobility == MigrateType.Movable;
-        lock (zone.Gate)
+        using (zone.Gate.Enter())
         {
             while (count < taken.Length
                 && zone.TryTake(0, request.Mobility, canBorrow, request.IsAtomic, out taken[count]))
@@ -212,13 +208,12 @@ public sealed partial class PageAllocator
         while (count > 0)
         {
             count--;
-            stack.Push(taken[count]);
+            stack.Refill(taken[count]);
         }
     }
 
     // Which stack a freed block goes to: none for orders without one and for what is being emptied. Pages that are lent
     // out go with the movable ones; requests that may not have them never look there.
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private int StackForFree(ulong frame, int order, int zoneKey)
     {
         MigrateType type = blocks.TypeOf(frame);
@@ -227,32 +222,29 @@ public sealed partial class PageAllocator
             type = MigrateType.Movable;
         }
 
-        int first = zoneKey * FrameCpu.StacksPerZone;
         if (order == 0)
         {
-            return type == MigrateType.Isolate ? -1 : first + (int)type;
+            return type == MigrateType.Isolate ? NoStack : (zoneKey * FrameCpu.StacksPerZone) + (int)type;
         }
 
-        return order == Pageblocks.Order && type == MigrateType.Movable ? first + FrameCpu.LargeStack : -1;
+        return order == Pageblocks.Order && type == MigrateType.Movable ? LargeStackOf(zoneKey) : NoStack;
     }
 
-    [MethodImpl(MethodImplOptions.NoInlining)]
-    private void PushSlowly(FrameCpu cpu, int stackIndex, ulong frame, int order)
+    private void Push(int stackIndex, ulong frame, int order)
     {
         Span<ulong> surplus = stackalloc ulong[FrameStack.Batch];
         int count = 0;
+        FrameCpu cpu = CurrentCpu();
         cpu.Enter();
         try
         {
             FrameStack stack = cpu.StackAt(stackIndex);
-            int high = order == 0 ? FrameStack.High : FrameStack.HighLarge;
-            if (stack.Count >= high)
+            if (stack.IsFull)
             {
                 count = stack.TakeOldest(order == 0 ? surplus : surplus[..1]);
             }
 
             stack.Push(frame);
-            cpu.Returned += 1L << order;
         }
         finally
         {
@@ -271,7 +263,7 @@ public sealed partial class PageAllocator
 
         Prefetch(frames, order);
         FrameZone zone = ZoneOf(zoneKey);
-        lock (zone.Gate)
+        using (zone.Gate.Enter())
         {
             foreach (ulong frame in frames)
             {
@@ -315,7 +307,7 @@ public sealed partial class PageAllocator
         PutBatch([frame], order, zoneKey);
         FrameCpu cpu = CurrentCpu();
         cpu.Enter();
-        cpu.Returned += 1L << order;
+        cpu.ReturnedPast += 1L << order;
         cpu.Exit();
     }
 
@@ -329,9 +321,12 @@ public sealed partial class PageAllocator
                 continue; // a stack that is being made meanwhile holds pages that are in use again at once
             }
 
-            cpu.Visit();
-            int count = cpu.StackAt(index).TakeOldest(taken);
-            cpu.Leave();
+            int count;
+            using (cpu.Visit())
+            {
+                count = cpu.StackAt(index).TakeOldest(taken);
+            }
+
             bool isLarge = index % FrameCpu.StacksPerZone == FrameCpu.LargeStack;
             PutBatch(taken[..count], isLarge ? Pageblocks.Order : 0, index / FrameCpu.StacksPerZone);
         }
@@ -367,6 +362,14 @@ public sealed partial class PageAllocator
                 && (flags.Flags & PageFlagsWord.ForbiddenWhenFreed) == PageFlags.None,
             $"bad page: {new Pfn(frame)} of order {order} is freed with mapping {meta.Mapping}, map count "
             + $"{meta.MapCount}, links {meta.Previous}/{meta.Next}, flags {flags.Flags}");
+        meta.Flags = PageFlagsWord.OfZone(flags.ZoneKey).Bits;
+        meta.Index = 0;
+        meta.Private = 0;
+        if ((flags.Flags & PageFlags.HasTailState) == PageFlags.None)
+        {
+            return;
+        }
+
         for (ulong tail = frame + 1; tail < frame + (1UL << order); tail++)
         {
             pages[tail] = new PageMeta { Generation = pages[tail].Generation };

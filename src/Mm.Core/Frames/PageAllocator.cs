@@ -1,6 +1,6 @@
-using System.Diagnostics.CodeAnalysis;
 using System.Runtime.CompilerServices;
 using Mm.Core.Checks;
+using Mm.Core.Locking;
 using Mm.Core.Native;
 
 namespace Mm.Core.Frames;
@@ -19,6 +19,7 @@ namespace Mm.Core.Frames;
 /// </remarks>
 public sealed partial class PageAllocator : IDisposable, IValidator
 {
+    private const int NoStack = int.MaxValue;
     private const byte FreshPoison = 0xAA; // what a page that nobody has written reads as, when checks are on
 
     private readonly FrameTable table;
@@ -27,10 +28,12 @@ public sealed partial class PageAllocator : IDisposable, IValidator
     private readonly FrameZone[] zones;
     private readonly FrameZone?[] zonesByKey;
     private readonly Zonelists zonelists;
-    private readonly int[] firstStacks; // by plan: the stack of the first zone; the unused last stack if there is no zone
+    private readonly int[] firstStacks; // by plan: the stack of the first zone; NoStack if there is no zone
+    private readonly int[] largeStacks; // by plan: the same for blocks of a pageblock's size; NoStack unless movable
     private readonly FaultInjector faults;
     private readonly IFrameBytes? bytes;
-    private readonly Lock cpuGate = new();
+    private readonly object home = new(); // what its processors know it by
+    private readonly RankedLock cpuGate = new(LockRank.Leaf);
     private FrameCpu?[] cpus = new FrameCpu?[64]; // by managed thread id; replaced under cpuGate
 
     /// <summary>Takes over all RAM of a frame table.</summary>
@@ -62,10 +65,13 @@ public sealed partial class PageAllocator : IDisposable, IValidator
 
         zonelists = new Zonelists(layout, zones);
         firstStacks = new int[zonelists.PlanCount];
+        largeStacks = new int[zonelists.PlanCount];
         for (int plan = 0; plan < firstStacks.Length; plan++)
         {
             FrameZone[] list = zonelists.Of(plan);
-            firstStacks[plan] = list.Length == 0 ? keys * FrameCpu.StacksPerZone : StackOf(list[0], (MigrateType)(plan & 3));
+            var mobility = (MigrateType)(plan & 3);
+            firstStacks[plan] = list.Length == 0 ? NoStack : StackOf(list[0], mobility);
+            largeStacks[plan] = list.Length == 0 || mobility != MigrateType.Movable ? NoStack : LargeStackOf(list[0].Key);
         }
 
         LendOut(layout.Cma);
@@ -86,21 +92,18 @@ public sealed partial class PageAllocator : IDisposable, IValidator
     /// <param name="page">The one reference to it, or an empty one when refused; the caller disposes it.</param>
     /// <returns><see cref="Errno.ENOMEM"/>: no zone that the request allows has such a block, or a failure was planned
     /// at <see cref="FaultPoint.PageAlloc"/>.</returns>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public Errno TryAllocate(AllocationRequest request, out PageRef page)
     {
-        FrameCpu cpu = CurrentCpu();
-        int plan = request.Plan;
-        if (request.IsPlain && cpu.PinDepth == 0 && !faults.IsOn && plan < firstStacks.Length)
+        ulong token = Take(request);
+        if (token == NoToken)
         {
-            int stack = firstStacks[plan];
-            if (cpu.TryPop(stack, 1, out ulong frame))
-            {
-                page = HandOutSingle(frame, stack >> FrameCpu.StacksPerZoneShift);
-                return Errno.Ok;
-            }
+            page = default;
+            return Errno.ENOMEM;
         }
 
-        return AllocateOther(request, cpu, out page);
+        page = new PageRef(table, new PageToken(token));
+        return Errno.Ok;
     }
 
     /// <summary>Takes contiguous pages that are no folio.</summary>
@@ -111,10 +114,11 @@ public sealed partial class PageAllocator : IDisposable, IValidator
     public Errno TryAllocateBlock(AllocationRequest request, out PageBlock block)
     {
         block = default;
-        Errno errno = TryFind(request, CurrentCpu(), out ulong frame, out int zoneKey);
+        Errno errno = TryFind(request, CurrentCpu(), out ulong frame);
         if (errno.IsOk)
         {
-            PageToken token = HandOut(frame, request.Order, zoneKey, PageCountWord.Raw(request.Order));
+            int order = request.Order;
+            PageToken token = HandOut(frame, PageCountWord.PerCpu(order).Bits, PageCountWord.Raw(order).Bits);
             Fill(frame, request);
             block = new PageBlock(this, new PageToken(token.Frame, token.Generation, request.Order));
         }
@@ -166,52 +170,10 @@ public sealed partial class PageAllocator : IDisposable, IValidator
     /// <summary>The processors seen so far.</summary>
     internal IEnumerable<FrameCpu> Cpus => Volatile.Read(ref cpus).OfType<FrameCpu>();
 
+    private static int LargeStackOf(int zoneKey) => (zoneKey * FrameCpu.StacksPerZone) + FrameCpu.LargeStack;
+
     private static int StackOf(FrameZone zone, MigrateType mobility) =>
         (zone.Key * FrameCpu.StacksPerZone) + (int)mobility;
-
-    // Orders, flags, pin scopes, planned failures, and stacks that ran empty.
-    [MethodImpl(MethodImplOptions.NoInlining)]
-    private Errno AllocateOther(AllocationRequest request, FrameCpu cpu, out PageRef page)
-    {
-        page = default;
-        Errno errno = TryFind(request, cpu, out ulong frame, out int zoneKey);
-        if (errno.IsOk)
-        {
-            page = new PageRef(table, HandOut(frame, request.Order, zoneKey, PageCountWord.Folio(request.Order)));
-            Fill(frame, request);
-        }
-
-        return errno;
-    }
-
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private PageRef HandOutSingle(ulong frame, int zoneKey)
-    {
-        PageToken token = HandOut(frame, 0, zoneKey, PageCountWord.Single);
-        if (Check.Enabled)
-        {
-            Fill(frame, default);
-        }
-
-        return new PageRef(table, token);
-    }
-
-    // Writes the word last: a get that comes through the frame's number sees a free page, or the page as it will be.
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private PageToken HandOut(ulong frame, int order, int zoneKey, PageCountWord word)
-    {
-        ref PageMeta meta = ref pages[frame];
-        if (meta.Count != PageCountWord.PerCpu(order).Bits)
-        {
-            ThrowNotFree(frame, order);
-        }
-
-        meta.Flags = PageFlagsWord.OfZone(zoneKey).Bits;
-        meta.Index = 0;
-        meta.Private = 0;
-        Volatile.Write(ref meta.Count, word.Bits); // release: pairs with the acquire of every get
-        return new PageToken(frame, meta.Generation);
-    }
 
     [MethodImpl(MethodImplOptions.NoInlining)]
     private void Fill(ulong frame, AllocationRequest request)
@@ -226,17 +188,21 @@ public sealed partial class PageAllocator : IDisposable, IValidator
     // Environment.CurrentManagedThreadId is a call into the runtime, 3 ns; this is inlined, 0.3 ns.
     [SuppressMessage("Performance", "CA1840:Use Environment.CurrentManagedThreadId", Justification = "Measured: see above.")]
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private FrameCpu CurrentCpu()
-    {
-        FrameCpu?[] known = cpus; // a stale array only lacks other threads' processors
-        int id = Thread.CurrentThread.ManagedThreadId;
-        return (uint)id < (uint)known.Length && known[id] is { } cpu ? cpu : AddCpu(id);
-    }
+    private FrameCpu CurrentCpu() => FrameCpu.TryCurrent(home) ?? LookUpCpu();
 
     [MethodImpl(MethodImplOptions.NoInlining)]
+    private FrameCpu LookUpCpu()
+    {
+        FrameCpu?[] known = Volatile.Read(ref cpus);
+        int id = Environment.CurrentManagedThreadId;
+        FrameCpu cpu = id < known.Length && known[id] is { } found ? found : AddCpu(id);
+        cpu.MakeCurrent();
+        return cpu;
+    }
+
     private FrameCpu AddCpu(int id)
     {
-        lock (cpuGate)
+        using (cpuGate.Enter())
         {
             if (id >= cpus.Length)
             {
@@ -245,7 +211,7 @@ public sealed partial class PageAllocator : IDisposable, IValidator
                 Volatile.Write(ref cpus, larger);
             }
 
-            return cpus[id] ??= new FrameCpu((zonesByKey.Length + 1) * FrameCpu.StacksPerZone);
+            return cpus[id] ??= new FrameCpu(home, zonesByKey.Length * FrameCpu.StacksPerZone);
         }
     }
 
@@ -255,35 +221,29 @@ public sealed partial class PageAllocator : IDisposable, IValidator
         ulong free = 0;
         foreach (FrameZone zone in zones)
         {
-            lock (zone.Gate)
+            using (zone.Gate.Enter())
             {
                 managed += zone.Managed;
                 free += zone.Free;
             }
         }
 
-        ulong onStacks = 0;
+        long onStacks = 0;
         long taken = 0;
         long returned = 0;
         foreach (FrameCpu cpu in Cpus)
         {
-            cpu.Visit();
-            onStacks += cpu.CountPages();
-            taken += cpu.Taken;
-            returned += cpu.Returned;
-            cpu.Leave();
+            using (cpu.Visit())
+            {
+                var sum = cpu.Sum();
+                onStacks += sum.OnStacks;
+                taken += sum.Taken;
+                returned += sum.Returned;
+            }
         }
 
         return new AllocatorStatistics(
-            new PageCount(managed), new PageCount(free), new PageCount(onStacks),
+            new PageCount(managed), new PageCount(free), new PageCount((ulong)onStacks),
             new PageCount((ulong)taken), new PageCount((ulong)returned));
     }
-
-    [MethodImpl(MethodImplOptions.NoInlining)]
-    [DoesNotReturn]
-    private void ThrowNotFree(ulong frame, int order) =>
-        Check.That(
-            false,
-            $"invariant 1: {new Pfn(frame)} comes from a stack or zone as order {order}, but is "
-            + $"{new PageCountWord(pages[frame].Count)}");
 }

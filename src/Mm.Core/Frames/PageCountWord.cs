@@ -83,6 +83,10 @@ internal readonly record struct PageCountWord(ulong Bits)
     /// <summary>A block on a processor's stack.</summary>
     internal static PageCountWord PerCpu(int order) => Of(PageState.PerCpu, order);
 
+    /// <summary>A page, or a folio of an order above 0, whose last reference has gone.</summary>
+    internal static PageCountWord Frozen(int order) =>
+        new(Of(PageState.Frozen, order).Bits | (order > 0 ? CompoundBit : 0));
+
     /// <summary>A device's page that its driver keeps.</summary>
     internal static PageCountWord DeviceIdle() => Of(PageState.DeviceIdle, 0);
 

@@ -22,6 +22,9 @@ internal readonly record struct PageFlagsWord(ulong Bits)
     internal const int NodeShift = 54;
     internal const int NodeWidth = 10;
 
+    /// <summary>The bits that are zero in a page of RAM that nobody has said anything of.</summary>
+    internal const ulong NotZoneMask = (1UL << ZoneShift) - 1;
+
     /// <summary>Flags that no page may carry when its last reference goes.</summary>
     internal const PageFlags ForbiddenWhenFreed =
         PageFlags.Locked | PageFlags.Writeback | PageFlags.Lru | PageFlags.Active | PageFlags.Reserved

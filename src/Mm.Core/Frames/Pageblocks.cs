@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using Mm.Core.Native;
 
 namespace Mm.Core.Frames;
@@ -24,6 +25,7 @@ internal sealed class Pageblocks(MachineMemory memory, ulong frames) : IDisposab
     /// <summary>The type of the pageblock that a frame is in.</summary>
     /// <param name="frame">The frame's number.</param>
     /// <returns>The type.</returns>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     internal MigrateType TypeOf(ulong frame) => (MigrateType)(types[frame >> Order] ^ (byte)MigrateType.Movable);
 
     /// <summary>Sets the type of all pageblocks of a block.</summary>
