@@ -78,6 +78,12 @@ internal sealed class FrameCpu
         return cpu is not null && ReferenceEquals(cpu.home, home) ? cpu : null;
     }
 
+    /// <summary>Whether a processor is the one that the running thread was last.</summary>
+    /// <param name="cpu">The processor.</param>
+    /// <returns>Whether it is.</returns>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    internal static bool IsCurrent(FrameCpu cpu) => ReferenceEquals(cpu, current);
+
     /// <summary>Remembers this as the running thread's processor.</summary>
     internal void MakeCurrent() => current = this;
 
