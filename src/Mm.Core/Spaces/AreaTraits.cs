@@ -1,0 +1,29 @@
+namespace Mm.Core.Spaces;
+
+/// <summary>All that an area is, apart from where: two neighbours that agree in it are one area.</summary>
+/// <remarks>
+/// <b>Linux:</b> vm_flags, vm_file and the anonymous name (v6.12), what is_mergeable_vma compares. The offset is apart.
+/// <para><c>default</c> is private anonymous memory that nothing may be done with. Immutable.</para>
+/// </remarks>
+/// <param name="Kind">What stands behind it.</param>
+/// <param name="Access">What the process may do.</param>
+internal readonly record struct AreaTraits(AreaKind Kind, AreaAccess Access)
+{
+    /// <summary>What the process may never do, whatever it asks later. <b>Linux:</b> VM_MAYREAD and VM_MAYWRITE, missing.</summary>
+    public AreaAccess Forbidden { get; init; }
+
+    /// <summary>The file or device, compared by reference; null for anonymous private memory.</summary>
+    public object? Backing { get; init; }
+
+    /// <summary>The name that the process gave it. <b>Linux:</b> PR_SET_VMA_ANON_NAME.</summary>
+    public string? Name { get; init; }
+
+    /// <summary>Whether pages copied on write are the process's own. <b>Linux:</b> is_cow_mapping.</summary>
+    public bool IsCow => Kind is AreaKind.AnonymousPrivate or AreaKind.FilePrivate && (Forbidden & AreaAccess.Write) == AreaAccess.None;
+
+    /// <summary>Whether writes are seen by others. <b>Linux:</b> VM_SHARED or VM_MAYSHARE.</summary>
+    public bool IsShared => Kind is not (AreaKind.AnonymousPrivate or AreaKind.FilePrivate);
+
+    /// <summary>Whether it may not grow by moving, nor merge with a neighbour. <b>Linux:</b> VM_SPECIAL.</summary>
+    public bool IsSpecial => Kind is AreaKind.PfnMapped or AreaKind.Mixed or AreaKind.DeviceMemory or AreaKind.PeerMemory;
+}
