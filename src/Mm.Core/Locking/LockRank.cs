@@ -45,6 +45,12 @@ public enum LockRank
     IovaSpace = 24,
 
     /// <summary>
+    /// Protects: the pages, size, seals and mappings of one in-memory file. Kind: blocking. May be held while pages are
+    /// allocated and while mappings are told that pages go. <b>Linux:</b> inode_lock.
+    /// </summary>
+    File = 26,
+
+    /// <summary>
     /// Protects: the page table of an IOMMU domain while it changes. Kind: short. May be held while a table page is
     /// allocated. <b>Linux:</b> the page-table lock of an IOMMU driver.
     /// </summary>
