@@ -2,7 +2,8 @@ namespace Mm.Core;
 
 /// <summary>A machine's time: it stands still until somebody advances it.</summary>
 /// <remarks>
-/// Owns one number. Is not responsible for what should happen at a time: whoever advances the clock does that next.
+/// Owns one number. Is not responsible for what should happen at a time: whoever advances the clock does that next, or
+/// listens to <see cref="Advanced"/>.
 /// <para><b>Linux:</b> ktime_get (v6.12), without the hardware behind it.</para>
 /// <para><b>Invariants:</b> (1) never goes back.</para>
 /// <para><b>Locking:</b> atomic; safe from any thread.</para>
@@ -14,6 +15,10 @@ public sealed class MachineClock
     internal MachineClock()
     {
     }
+
+    /// <summary>Time has passed: raised by the thread that advanced the clock, with no lock of Mm held by the clock.</summary>
+    /// <remarks>How waits with a time-out end. A handler looks at <see cref="NowNs"/>: two advances may be told in any order.</remarks>
+    public event EventHandler? Advanced;
 
     /// <summary>Nanoseconds since the machine was built.</summary>
     public ulong NowNs => Volatile.Read(ref nowNs);
@@ -29,6 +34,8 @@ public sealed class MachineClock
             before = NowNs;
         }
         while (Interlocked.CompareExchange(ref nowNs, before + durationNs, before) != before);
+
+        Advanced?.Invoke(this, EventArgs.Empty);
     }
 
     /// <summary>The time as <c>12.000000345 s</c>.</summary>

@@ -20,4 +20,14 @@ internal sealed class MachineClockTests
         Assert.That(() => clock.AdvanceNs(1), Throws.InstanceOf<OverflowException>());
         Assert.That(clock.NowNs, Is.EqualTo(ulong.MaxValue));
     }
+
+    [Test]
+    public void Clock_Advanced_TellsListenersAfterwards()
+    {
+        var clock = new MachineClock();
+        ulong heard = 0;
+        clock.Advanced += (sender, _) => heard = ((MachineClock)sender!).NowNs;
+        clock.AdvanceNs(7);
+        Assert.That(heard, Is.EqualTo(7));
+    }
 }

@@ -23,6 +23,12 @@ public enum LockRank
     Pagemaps = 8,
 
     /// <summary>
+    /// Protects: which fences a shared buffer waits for, and the buffer's place. Kind: blocking; one at a time. Held while
+    /// the buffer is mapped for a device; its readers take no lock. <b>Linux:</b> dma_resv::lock.
+    /// </summary>
+    Reservation = 10,
+
+    /// <summary>
     /// Protects: the providers of peer memory, found by address. Kind: short.
     /// A provider is never called with it held. <b>Linux:</b> none in v6.12; the registry is Mm's own.
     /// </summary>

@@ -10,6 +10,7 @@ public sealed class ProjectReferenceTests
         ["Mm.Analyzers"] = [],
         ["Mm.Core"] = [],
         ["Mm.P2pDma"] = ["Mm.Core"],
+        ["Mm.DmaBuf"] = ["Mm.Core", "Mm.P2pDma"],
         ["Mm.Conformance"] = ["Mm.Core", "Mm.P2pDma"],
         ["Mm.Cli"] = ["Mm.Core", "Mm.P2pDma", "Mm.Conformance"],
     };
@@ -30,6 +31,7 @@ public sealed class ProjectReferenceTests
 
     [TestCase("Mm.Core")]
     [TestCase("Mm.P2pDma")]
+    [TestCase("Mm.DmaBuf")]
     [TestCase("Mm.Conformance")]
     public void Library_Packages_AreNoTestOrConsolePackages(string project)
     {
