@@ -87,6 +87,52 @@ public sealed class RealFileTests
         Assert.That(open, Is.Positive);
     }
 
+    // Power's host bridges are in no list, and its CPUs are none that the kernel knows to carry peer traffic.
+    [Test]
+    public void Power8_AcrossRoots_IsNotSupportedForCertain()
+    {
+        P2pRouter router = Import(new HwlocXmlImporter(), "hwloc", "power8gpudistances.xml");
+
+        P2pVerdict across = router.Decide(PciAddress.Parse("0002:01:00.0"), PciAddress.Parse("0003:01:00.0"));
+
+        Assert.That((across.Kind, across.IsCertain), Is.EqualTo((P2pMapKind.NotSupported, true)));
+    }
+
+    // Socket 0's first device on its root bus is the listed 8086:3c00; socket 1's is a root port that is not listed.
+    [TestCase("0000:00:02.0", "0000:02:00.0", P2pMapKind.ThroughHostBridge)]
+    [TestCase("0000:83:00.0", "0000:82:00.0", P2pMapKind.NotSupported)]
+    [TestCase("0000:02:00.0", "0000:82:00.0", P2pMapKind.NotSupported)]
+    public void SandyBridgeBox_OneSocket_CarriesWhatTheOtherDoesNot(string provider, string client, P2pMapKind expected)
+    {
+        string path = SharedFiles.Machines("hwloc", "32em64t-2n8c+dax+nvme+mic+dimms.tar.bz2").Single();
+        var router = new P2pRouter(MachineImport.Open(path).Topology!);
+
+        P2pVerdict verdict = router.Decide(PciAddress.Parse(provider), PciAddress.Parse(client));
+
+        Assert.That((verdict.Kind, verdict.IsCertain), Is.EqualTo((expected, true)));
+    }
+
+    [Test]
+    public void Ndv5_InsideASwitch_IsDirectWhateverTheHiddenHostBridge()
+    {
+        P2pRouter router = Import(new NcclXmlImporter(), "nccl", "azure-ndv5-topo.xml");
+        P2pMatrix matrix = router.Matrix();
+        int inside = 0;
+        for (int i = 0; i < matrix.Functions.Count; i++)
+        {
+            for (int j = 0; j < matrix.Functions.Count; j++)
+            {
+                if (i != j && matrix.Functions[i].Parent is { } parent && parent == matrix.Functions[j].Parent)
+                {
+                    inside++;
+                    Assert.That(matrix[i, j].Kind, Is.EqualTo(P2pMapKind.BusAddress), $"{matrix.Functions[i]} <- {matrix.Functions[j]}");
+                }
+            }
+        }
+
+        Assert.That(inside, Is.EqualTo(16), "eight switches with a GPU and a NIC each");
+    }
+
     private static P2pRouter Import(IMachineImporter importer, string folder, string file)
     {
         string path = SharedFiles.Machines(folder, file).Single();
