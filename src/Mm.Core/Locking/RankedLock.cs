@@ -16,8 +16,8 @@ namespace Mm.Core.Locking;
 /// <param name="rank">Its place in the order.</param>
 public sealed class RankedLock(LockRank rank)
 {
-    // A mutable static, of which Mm has one more (a cache in Frames): which ranks the running thread holds, over all machines, as bits. It belongs to the
-    // thread, as lockdep's held_locks does, and is touched only when checks are on.
+    // A mutable static, of which Mm has one more (a cache in Frames): which ranks the running thread holds, over all
+    // machines, as bits. It belongs to the thread, as lockdep's held_locks does, and is touched only when checks are on.
     [ThreadStatic]
     private static ulong heldRanks;
 
