@@ -26,7 +26,7 @@ public sealed class PciSystem
     /// <summary>Binds a topology to a machine: devices for its functions, windows for their memory BARs.</summary>
     /// <param name="machine">The machine.</param>
     /// <param name="topology">The topology; edit it through this object, or call <see cref="Refresh"/> afterwards.</param>
-    /// <param name="rules">The kernel's rules; those of Linux 6.12 where left out.</param>
+    /// <param name="rules">The kernel's rules; those of the machine's profile where left out.</param>
     /// <param name="keeping">For how long providers keep verdicts.</param>
     public PciSystem(
         Machine machine,
@@ -38,7 +38,7 @@ public sealed class PciSystem
         ArgumentNullException.ThrowIfNull(topology);
         Machine = machine;
         Topology = topology;
-        Router = new P2pRouter(topology, rules);
+        Router = new P2pRouter(topology, rules ?? P2pRules.ForVersion(machine.Profile.Version));
         Devices = new PciDevices(machine);
         Pagemaps = new PeerPagemaps(machine.Pagemaps);
         Bars = new BarProviders(Devices, Router, ProviderMap, keeping);

@@ -3,6 +3,7 @@ using Mm.Core.Dma;
 using Mm.Core.PhysRanges;
 using Mm.P2pDma.Pools;
 using Mm.P2pDma.Providers;
+using Mm.P2pDma.Routing;
 using Mm.P2pDma.Topologies;
 using static Mm.P2pDma.Tests.PciRig;
 
@@ -72,5 +73,17 @@ public sealed class PciSystemTests
         long before = rig.System.Owners.Version;
         rig.Machine.TryAddDeviceWindow("late", Range(0x30_0000_0000, 0x1000), out _).ThrowIfError();
         Assert.That(rig.System.Owners.Version, Is.GreaterThan(before));
+    }
+
+    [Test]
+    public void Rules_LeftOut_AreThoseOfTheMachinesProfile()
+    {
+        using Machine older = Machine.CreateBuilder().Build();
+        using Machine newer = Machine.CreateBuilder().WithProfile(LinuxProfile.V619).Build();
+        Topology topology = new TopologyBuilder().Build();
+
+        Assert.That(new PciSystem(older, topology).Router.Rules, Is.SameAs(P2pRules.Linux612));
+        Assert.That(new PciSystem(newer, topology).Router.Rules, Is.SameAs(P2pRules.Linux619));
+        Assert.That(new PciSystem(newer, topology, P2pRules.Latest).Router.Rules, Is.SameAs(P2pRules.Latest));
     }
 }
