@@ -10,6 +10,7 @@ public sealed class ProjectReferenceTests
         ["Mm.Analyzers"] = [],
         ["Mm.Core"] = [],
         ["Mm.P2pDma"] = ["Mm.Core"],
+        ["Mm.Hmm"] = ["Mm.Core"],
         ["Mm.DmaBuf"] = ["Mm.Core", "Mm.P2pDma"],
         ["Mm.Conformance"] = ["Mm.Core", "Mm.P2pDma"],
         ["Mm.Cli"] = ["Mm.Core", "Mm.P2pDma", "Mm.Conformance"],
@@ -31,6 +32,7 @@ public sealed class ProjectReferenceTests
 
     [TestCase("Mm.Core")]
     [TestCase("Mm.P2pDma")]
+    [TestCase("Mm.Hmm")]
     [TestCase("Mm.DmaBuf")]
     [TestCase("Mm.Conformance")]
     public void Library_Packages_AreNoTestOrConsolePackages(string project)

@@ -19,6 +19,7 @@ public sealed class RoomDependencyTests
             "Importers/Hwloc|Importers/Nccl|Importers/Lspci|Importers/Sysfs|Importers/MachineFiles",
             "Machines", "Bars", "Routing", "Providers", "Mapping", "Pools",
         ],
+        ["Mm.Hmm"] = ["Faulting", "Copying", "Migration", "Exclusive", "Mirrors"],
         ["Mm.DmaBuf"] = ["Fences", "Reservations"],
     };
 
@@ -33,6 +34,7 @@ public sealed class RoomDependencyTests
 
     [TestCase("Mm.Core")]
     [TestCase("Mm.P2pDma")]
+    [TestCase("Mm.Hmm")]
     [TestCase("Mm.DmaBuf")]
     public void Rooms_OnDisk_AreTheKnownOnes(string project)
     {
@@ -52,6 +54,7 @@ public sealed class RoomDependencyTests
 
     [TestCase("Mm.Core")]
     [TestCase("Mm.P2pDma")]
+    [TestCase("Mm.Hmm")]
     [TestCase("Mm.DmaBuf")]
     public void Room_Uses_OnlyTheRoomsBeforeIt(string project)
     {

@@ -5,6 +5,7 @@ public sealed class ApiListingTests
 {
     [TestCase("Mm.Core")]
     [TestCase("Mm.P2pDma")]
+    [TestCase("Mm.Hmm")]
     [TestCase("Mm.DmaBuf")]
     [TestCase("Mm.Conformance")]
     public void PublicApi_OfALibrary_IsTheListedOne(string project)
