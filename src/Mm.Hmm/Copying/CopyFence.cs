@@ -57,7 +57,7 @@ public readonly struct CopyFence : IEquatable<CopyFence>
     public Errno Wait() => Job.Wait();
 
     /// <summary>Adds something to run when the work has ended.</summary>
-    /// <param name="action">What runs, once, with the fence; must not wait for this fence.</param>
+    /// <param name="action">What runs, once, with the fence; must not wait for this fence, nor for others of an engine on whose thread it runs.</param>
     /// <returns><see cref="Errno.ENOENT"/>: the fence has signaled, and the action will not run.</returns>
     /// <exception cref="ObjectDisposedException">The job was given back.</exception>
     public Errno TryAddCallback(Action<CopyFence> action)
