@@ -13,6 +13,9 @@ public readonly record struct FaultPoint(string Name)
     /// <summary>The page allocator finds no page. <b>Linux:</b> fail_page_alloc.</summary>
     public static FaultPoint PageAlloc { get; } = new("fail_page_alloc");
 
+    /// <summary>A driver hands out a page of its device's memory.</summary>
+    public static FaultPoint DevicePage { get; } = new("fail_device_page");
+
     /// <summary>The kernel's own small memory runs out. <b>Linux:</b> failslab.</summary>
     public static FaultPoint Slab { get; } = new("failslab");
 

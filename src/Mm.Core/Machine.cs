@@ -4,6 +4,7 @@ using Mm.Core.Frames;
 using Mm.Core.Native;
 using Mm.Core.Pagemaps;
 using Mm.Core.PhysRanges;
+using Mm.Core.Spaces;
 using Mm.Core.Tracing;
 
 namespace Mm.Core;
@@ -49,6 +50,9 @@ public sealed class Machine : IDisposable
         validators.Add(Allocator);
         Pagemaps = new PagemapRegistry(new PagemapParts(Frames, Memory, AddressMap, bytes, Profile, Faults));
         parts.Add(Pagemaps);
+        Spaces = new AddressSpaces(new SpaceParts(Frames, Allocator, Memory, bytes, Pagemaps, Faults, Profile));
+        parts.Add(Spaces);
+        validators.Add(Spaces);
         RangeOwners = new RangeOwnerLayers(
             new PagemapOwnerSource(Pagemaps, Providers), new RangeOwnerLayers(Providers, AddressMap));
         validators.Add(Pagemaps);
@@ -94,6 +98,9 @@ public sealed class Machine : IDisposable
 
     /// <summary>The page maps of device memory.</summary>
     public PagemapRegistry Pagemaps { get; }
+
+    /// <summary>The address spaces of its processes.</summary>
+    public AddressSpaces Spaces { get; }
 
     /// <summary>Address space held outside the managed heap, touched or not.</summary>
     public ByteCount NativeBytes => Memory.Ledger.Live;

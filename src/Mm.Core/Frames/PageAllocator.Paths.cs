@@ -356,7 +356,9 @@ public sealed partial class PageAllocator
     [MethodImpl(MethodImplOptions.NoInlining)]
     private void FreeWithState(ulong frame, ref PageMeta meta, int order)
     {
-        var flags = new PageFlagsWord(meta.Flags);
+        // A page of a process that nobody maps any more: what remembers whose it was goes with its last reference.
+        meta.Mapping = (meta.Mapping & PageMeta.AnonMapping) != 0 ? 0 : meta.Mapping;
+        var flags = new PageFlagsWord(meta.Flags).With(PageFlags.None, clear: PageFlags.Lru | PageFlags.Active);
         Check.That(
             (meta.Mapping | meta.MapCount | meta.Next | meta.Previous) == 0
                 && (flags.Flags & PageFlagsWord.ForbiddenWhenFreed) == PageFlags.None,

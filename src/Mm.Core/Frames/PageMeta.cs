@@ -17,6 +17,9 @@ namespace Mm.Core.Frames;
 [StructLayout(LayoutKind.Explicit, Size = 64)]
 internal struct PageMeta
 {
+    /// <summary>The bit of <see cref="Mapping"/> that says: of a family of processes, not of a file.</summary>
+    internal const ulong AnonMapping = 1;
+
     /// <summary>Bytes 0-7: <see cref="PageCountWord"/>. Atomic, by <see cref="PageTransitions"/>; plain for a sole owner.</summary>
     [FieldOffset(0)]
     internal ulong Count;
@@ -33,7 +36,7 @@ internal struct PageMeta
     [FieldOffset(24)]
     internal ulong Previous;
 
-    /// <summary>Bytes 32-39: what maps the page (an anonymous family or a file), as its table's index; 0 for nothing.</summary>
+    /// <summary>Bytes 32-39: what maps the page, as its table's index shifted up by one; bit 0 an anonymous family, else a file; 0 for nothing.</summary>
     [FieldOffset(32)]
     internal ulong Mapping;
 
@@ -41,7 +44,7 @@ internal struct PageMeta
     [FieldOffset(40)]
     internal ulong Index;
 
-    /// <summary>Bytes 48-55: the owner's word: a driver's page data, a swap entry.</summary>
+    /// <summary>Bytes 48-55: the owner's word: a driver's page data; of a folio's head, the leaves and entries that map it.</summary>
     [FieldOffset(48)]
     internal ulong Private;
 

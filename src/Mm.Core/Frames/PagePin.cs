@@ -19,6 +19,8 @@ public readonly struct PagePin : IDisposable, IEquatable<PagePin>
         this.token = token;
     }
 
+    private PagePin(PageToken token) => this.token = token;
+
     /// <summary>The page.</summary>
     public Pfn Page => new(token.Frame);
 
@@ -47,4 +49,9 @@ public readonly struct PagePin : IDisposable, IEquatable<PagePin>
     /// <summary>As <c>pin of pfn 0x10</c>, or <c>no page</c>.</summary>
     /// <returns>The text.</returns>
     public override string ToString() => IsEmpty ? "no page" : $"pin of {Page}";
+
+    /// <summary>What stands for a pin of the page of zeros, which is neither pinned nor unpinned: empty, but it knows its page.</summary>
+    /// <param name="zero">The page of zeros.</param>
+    /// <returns>The pin.</returns>
+    internal static PagePin OfZeroPage(Pfn zero) => new(new PageToken(zero.Value, generation: 0));
 }

@@ -35,6 +35,19 @@ public enum LockRank
     Providers = 12,
 
     /// <summary>
+    /// Protects: the reverse map of one family of address spaces: held over a search for a page's mappings, over a fork's
+    /// copy and over a move. Kind: blocking. Entries change and pages are allocated under it. <b>Linux:</b> anon_vma's
+    /// rwsem.
+    /// </summary>
+    ReverseMap = 13,
+
+    /// <summary>
+    /// Protects: what a device has copied of an address space, its page table above all. Kind: blocking. Taken by its
+    /// invalidation, while the reverse map is held perhaps. <b>Linux:</b> the driver's user lock of hmm.rst.
+    /// </summary>
+    Mirror = 14,
+
+    /// <summary>
     /// Protects: the free space of one pool of peer memory. Kind: short. Nothing but the allocator's locks below it.
     /// <b>Linux:</b> gen_pool is lock-free; its chunk list has a spinlock.
     /// </summary>
@@ -61,6 +74,12 @@ public enum LockRank
     /// allocated. <b>Linux:</b> the page-table lock of an IOMMU driver.
     /// </summary>
     IommuPageTable = 28,
+
+    /// <summary>
+    /// Protects: the areas of one address space, for who reads them from outside its own lock. Kind: short.
+    /// <b>Linux:</b> the part of i_mmap_rwsem and anon_vma's rwsem that keeps an area where it is.
+    /// </summary>
+    Areas = 29,
 
     /// <summary>
     /// Protects: the leaves of 2 MiB of one address space's page tables, when one is split or goes. Kind: short. May be

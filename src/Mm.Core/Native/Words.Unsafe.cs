@@ -1,5 +1,7 @@
+using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 using System.Runtime.Intrinsics;
+using Mm.Core.Checks;
 
 namespace Mm.Core.Native;
 
@@ -19,6 +21,14 @@ internal static class Words
     internal static ReadOnlySpan<ulong> Of(ReadOnlySpan<PhysRange> ranges) => MemoryMarshal.Cast<PhysRange, ulong>(ranges);
 
     internal static Span<ulong> Of(Span<PhysRange> ranges) => MemoryMarshal.Cast<PhysRange, ulong>(ranges);
+
+    // For words of other assemblies; the size is looked at, since no test here can hold it.
+    internal static Span<ulong> Of<T>(Span<T> words)
+        where T : unmanaged
+    {
+        Check.That(Unsafe.SizeOf<T>() == sizeof(ulong), $"{typeof(T).Name} is one 64-bit integer");
+        return MemoryMarshal.Cast<T, ulong>(words);
+    }
 
     internal static ReadOnlySpan<Vector128<ulong>> AsVector128(ReadOnlySpan<ulong> words) =>
         MemoryMarshal.Cast<ulong, Vector128<ulong>>(words);

@@ -93,6 +93,16 @@ public sealed class PagemapRegistry : IValidator, IDisposable
     }
 
     /// <summary>Grows when what <see cref="FindListed"/> answered may no longer hold.</summary>
+    /// <summary>The map of a page that the caller holds, so that the map cannot be dead. <b>Linux:</b> page-&gt;pgmap.</summary>
+    /// <param name="page">The page.</param>
+    /// <param name="map">The map, live or dying.</param>
+    /// <returns>Whether the page has one.</returns>
+    internal bool TryFindHeld(Pfn page, [System.Diagnostics.CodeAnalysis.NotNullWhen(true)] out Pagemap? map)
+    {
+        map = At(page);
+        return map is not null;
+    }
+
     internal long Version => Volatile.Read(ref version);
 
     /// <summary>Finds the map of a frame, live or dying, without using it.</summary>

@@ -2,7 +2,7 @@ namespace Mm.Core.Spaces;
 
 /// <summary>What stands behind the pages of an <see cref="Area"/>.</summary>
 /// <remarks><b>Linux:</b> vm_file, vm_ops and the flags VM_SHARED, VM_PFNMAP, VM_MIXEDMAP and VM_IO (v6.12).</remarks>
-internal enum AreaKind
+public enum AreaKind
 {
     /// <summary>Zeros at first, the process's own. <b>Linux:</b> vma_is_anonymous.</summary>
     AnonymousPrivate = 0,

@@ -5,7 +5,7 @@ namespace Mm.Core.Spaces;
 /// <param name="At">Where it is.</param>
 /// <param name="OldLength">How many bytes of it are meant; rounded up to pages.</param>
 /// <param name="NewLength">How many bytes it is to have; rounded up to pages.</param>
-internal readonly record struct AreaMove(VirtAddr At, ByteCount OldLength, ByteCount NewLength)
+public readonly record struct AreaMove(VirtAddr At, ByteCount OldLength, ByteCount NewLength)
 {
     /// <summary>Whether it may come to lie elsewhere. <b>Linux:</b> MREMAP_MAYMOVE.</summary>
     public bool MayMove { get; init; }

@@ -4,7 +4,7 @@ namespace Mm.Core.Spaces;
 /// <remarks><b>Linux:</b> the arguments of mmap (v6.12). <c>default</c> asks for nothing. Immutable.</remarks>
 /// <param name="Length">How many bytes; rounded up to pages.</param>
 /// <param name="Traits">What it is to be.</param>
-internal readonly record struct AreaRequest(ByteCount Length, AreaTraits Traits)
+public readonly record struct AreaRequest(ByteCount Length, AreaTraits Traits)
 {
     /// <summary>Where; a wish or a demand, as <see cref="Placement"/> says. 0 wishes nothing.</summary>
     public VirtAddr At { get; init; }

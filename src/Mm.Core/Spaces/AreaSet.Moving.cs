@@ -77,7 +77,8 @@ internal sealed partial class AreaSet
         bool isAtEnd = area.End == move.At.AddChecked(oldLength);
         if (isAtEnd && TryRound(area.End, added, out VirtRange behind) && Overlapping(behind).IsEmpty)
         {
-            if (!TryReplace(behind, [new Area(behind, area.OffsetOf(area.End), area.Traits)]))
+            Area grown = area with { Range = behind, Offset = area.OffsetOf(area.End) };
+            if (!TryReplace(behind, [grown]))
             {
                 return Errno.ENOMEM;
             }
@@ -121,7 +122,7 @@ internal sealed partial class AreaSet
     // An old length of zero leaves the old place alone: the shared pages are then mapped twice.
     private void Relocate(Area area, VirtAddr at, ByteCount oldLength, VirtRange target)
     {
-        var copy = new Area(target, area.OffsetOf(at), area.Traits);
+        Area copy = area with { Range = target, Offset = area.OffsetOf(at) };
         bool done = (oldLength.IsZero || TryReplace(new VirtRange(at, oldLength), [])) && TryReplace(target, [copy]);
         Check.That(done, "a move keeps within its reserve");
     }

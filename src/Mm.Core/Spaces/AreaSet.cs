@@ -8,7 +8,7 @@ namespace Mm.Core.Spaces;
 /// Owns which addresses mean what. Touches no entry: whoever unmaps or moves clears or moves the page tables first, and
 /// tells the notifiers before that.
 /// <para><b>Linux:</b> the maple tree of mm_struct and mm/mmap.c, mm/vma.c, mm/mprotect.c, mm/mremap.c (v6.12). Deliberate
-/// differences: a sorted list, which 65530 areas at most allow; areas with different anonymous roots merge too; addresses
+/// differences: a sorted list, which 65530 areas at most allow; addresses
 /// are given out from the top of the space without a stack above or randomness; an area that moves keeps its offset,
 /// as one that has pages does in Linux; memory accounting limits and pkeys are out of scope.</para>
 /// <para><b>Invariants:</b> (1) areas do not overlap and stand in order of address; (2) no two neighbours could be one;
@@ -24,13 +24,17 @@ internal sealed partial class AreaSet : IValidator
     private const ulong PageMask = 4095;
 
     private readonly List<Area> areas = [];
+    private readonly Func<ulong> nextSequence;
+    private ulong ownSequence;
 
     /// <summary>An empty address space.</summary>
     /// <param name="limit">How many areas there may be.</param>
-    internal AreaSet(int limit = DefaultLimit)
+    /// <param name="nextSequence">Gives ages, of all sets that areas are compared over; null: of this one.</param>
+    internal AreaSet(int limit = DefaultLimit, Func<ulong>? nextSequence = null)
     {
         ArgumentOutOfRangeException.ThrowIfNegativeOrZero(limit);
         Limit = limit;
+        this.nextSequence = nextSequence ?? (() => ++ownSequence);
     }
 
     /// <summary>The addresses of a process: from 0 to a page below 2^47. <b>Linux:</b> TASK_SIZE.</summary>
@@ -41,6 +45,9 @@ internal sealed partial class AreaSet : IValidator
 
     /// <summary>How many areas there may be.</summary>
     internal int Limit { get; }
+
+    /// <summary>How many areas have pages that are not where their numbers say.</summary>
+    internal int DisplacedCount { get; private set; }
 
     /// <summary>The areas, lowest first; valid until the set changes.</summary>
     internal ReadOnlySpan<Area> Areas => CollectionsMarshal.AsSpan(areas);
@@ -54,6 +61,24 @@ internal sealed partial class AreaSet : IValidator
     {
         int index = FirstEndingAbove(at.Value);
         return index < areas.Count && areas[index].Range.Contains(at) ? areas[index] : null;
+    }
+
+    /// <summary>The areas below and above an area.</summary>
+    /// <param name="area">An area of the set.</param>
+    /// <returns>The two, null where there is none.</returns>
+    internal (Area? Below, Area? Above) NeighboursOf(Area area)
+    {
+        int index = FirstEndingAbove(area.Start.Value);
+        return (index > 0 ? areas[index - 1] : null, index + 1 < areas.Count ? areas[index + 1] : null);
+    }
+
+    /// <summary>Takes over the areas of another set, as fork does.</summary>
+    /// <param name="copies">The areas, lowest first.</param>
+    internal void CopyFrom(IEnumerable<Area> copies)
+    {
+        Check.That(areas.Count == 0, "a fork fills an empty set");
+        areas.AddRange(copies);
+        DisplacedCount = areas.Count(static area => area.IsDisplaced);
     }
 
     /// <summary>The areas that share a byte with a range, lowest first; valid until the set changes.</summary>
@@ -168,6 +193,38 @@ internal sealed partial class AreaSet : IValidator
         }
 
         done = new VirtRange(start, at.OffsetFrom(start));
+        return errno;
+    }
+
+    /// <summary>Changes traits in a range other than access.</summary>
+    /// <param name="range">Whole pages.</param>
+    /// <param name="change">What the traits become.</param>
+    /// <returns>Ok; ENOMEM: the range has a hole, and what is mapped was changed; or it splits one area too many.</returns>
+    internal Errno TryMark(VirtRange range, Func<AreaTraits, AreaTraits> change)
+    {
+        VirtAddr at = range.Start;
+        VirtAddr end = range.Start.AddChecked(range.Length);
+        Errno errno = Errno.Ok;
+        while (at < end)
+        {
+            int index = FirstEndingAbove(at.Value);
+            if (index == areas.Count || areas[index].Start >= end)
+            {
+                return Errno.ENOMEM;
+            }
+
+            Area area = areas[index];
+            errno = area.Start > at ? Errno.ENOMEM : errno;
+            VirtAddr start = area.Start > at ? area.Start : at;
+            Area part = area.Part(start, area.End < end ? area.End : end);
+            if (!TryReplace(part.Range, [part with { Traits = change(part.Traits) }]))
+            {
+                return Errno.ENOMEM;
+            }
+
+            at = part.End;
+        }
+
         return errno;
     }
 
@@ -322,22 +379,46 @@ internal sealed partial class AreaSet : IValidator
             return false;
         }
 
+        Stamp(pieces, Areas[low..high]);
         areas.RemoveRange(low, high - low);
         areas.InsertRange(low, pieces);
         return true;
     }
 
+    // What keeps its place keeps its age.
+    private void Stamp(List<Area> pieces, ReadOnlySpan<Area> before)
+    {
+        foreach (Area old in before)
+        {
+            DisplacedCount -= old.IsDisplaced ? 1 : 0;
+        }
+
+        foreach (Area piece in pieces)
+        {
+            DisplacedCount += piece.IsDisplaced ? 1 : 0;
+            bool isKept = false;
+            foreach (Area old in before)
+            {
+                isKept |= old.Range == piece.Range && old.Offset == piece.Offset;
+            }
+
+            piece.Sequence = isKept ? piece.Sequence : nextSequence();
+        }
+    }
+
     private static void MergeNeighbours(List<Area> pieces)
     {
-        for (int index = pieces.Count - 1; index > 0; index--)
+        // From below: an area that could join either neighbour joins the lower one, as Linux prefers.
+        for (int index = 1; index < pieces.Count;)
         {
             if (pieces[index - 1].CanMergeWith(pieces[index]))
             {
-                pieces[index - 1] = pieces[index - 1] with
-                {
-                    Range = new VirtRange(pieces[index - 1].Start, pieces[index].End.OffsetFrom(pieces[index - 1].Start)),
-                };
+                pieces[index - 1] = pieces[index - 1].MergedWith(pieces[index]);
                 pieces.RemoveAt(index);
+            }
+            else
+            {
+                index++;
             }
         }
     }

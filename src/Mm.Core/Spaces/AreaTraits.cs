@@ -7,7 +7,7 @@ namespace Mm.Core.Spaces;
 /// </remarks>
 /// <param name="Kind">What stands behind it.</param>
 /// <param name="Access">What the process may do.</param>
-internal readonly record struct AreaTraits(AreaKind Kind, AreaAccess Access)
+public readonly record struct AreaTraits(AreaKind Kind, AreaAccess Access)
 {
     /// <summary>What the process may never do, whatever it asks later. <b>Linux:</b> VM_MAYREAD and VM_MAYWRITE, missing.</summary>
     public AreaAccess Forbidden { get; init; }
@@ -17,6 +17,9 @@ internal readonly record struct AreaTraits(AreaKind Kind, AreaAccess Access)
 
     /// <summary>The name that the process gave it. <b>Linux:</b> PR_SET_VMA_ANON_NAME.</summary>
     public string? Name { get; init; }
+
+    /// <summary>Whether the process asked for pages of 2 MiB. <b>Linux:</b> VM_HUGEPAGE.</summary>
+    public bool WantsHugePages { get; init; }
 
     /// <summary>Whether pages copied on write are the process's own. <b>Linux:</b> is_cow_mapping.</summary>
     public bool IsCow => Kind is AreaKind.AnonymousPrivate or AreaKind.FilePrivate && (Forbidden & AreaAccess.Write) == AreaAccess.None;

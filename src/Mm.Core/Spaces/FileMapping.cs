@@ -27,6 +27,17 @@ internal sealed class FileMapping : IDisposable
     /// <summary>Whether it may ever write to the file's own pages. <b>Linux:</b> vma_is_shared_maywrite.</summary>
     internal bool MayWrite => Traits.IsShared && (Traits.Forbidden & AreaAccess.Write) == AreaAccess.None;
 
+    /// <summary>Whether it is for the same file and right to write as another one.</summary>
+    /// <param name="other">The other one.</param>
+    /// <returns>Whether one of the two is enough.</returns>
+    internal bool IsLike(FileMapping other) => file == other.file && MayWrite == other.MayWrite;
+
+    /// <summary>Whether it is what an area needs.</summary>
+    /// <param name="traits">The area's traits.</param>
+    /// <returns>Whether it is.</returns>
+    internal bool Serves(AreaTraits traits) => traits.Backing == file
+        && (traits.IsShared && (traits.Forbidden & AreaAccess.Write) == AreaAccess.None) == MayWrite;
+
     /// <inheritdoc/>
     public void Dispose()
     {

@@ -17,7 +17,7 @@ namespace Mm.Core.Spaces;
 /// <para><b>Locking:</b> safe from any thread; rank <see cref="LockRank.File"/>, held while pages are allocated and while
 /// watchers are told.</para>
 /// </remarks>
-internal sealed class MemoryFile : IDisposable, IValidator
+public sealed class MemoryFile : IDisposable, IValidator
 {
     private const ulong PageBytes = 4096;
     private const ulong LargestSize = long.MaxValue;
@@ -44,8 +44,14 @@ internal sealed class MemoryFile : IDisposable, IValidator
         seals = allowsSealing ? FileSeals.None : FileSeals.Seal;
     }
 
+    /// <summary>What its pages remember it by; 0: they do not.</summary>
+    internal ulong MappingWord { get; init; }
+
+    /// <summary>Told when the last one has let go and the pages are put; under no lock of the file.</summary>
+    internal Action<MemoryFile>? Ended { get; init; }
+
     /// <summary>How many bytes it has.</summary>
-    internal ByteCount Size
+    public ByteCount Size
     {
         get
         {
@@ -55,7 +61,7 @@ internal sealed class MemoryFile : IDisposable, IValidator
     }
 
     /// <summary>What is sealed.</summary>
-    internal FileSeals Seals
+    public FileSeals Seals
     {
         get
         {
@@ -65,7 +71,7 @@ internal sealed class MemoryFile : IDisposable, IValidator
     }
 
     /// <summary>How many pages it has in memory; the rest are holes.</summary>
-    internal PageCount PagesInMemory
+    public PageCount PagesInMemory
     {
         get
         {
@@ -77,26 +83,35 @@ internal sealed class MemoryFile : IDisposable, IValidator
     /// <summary>Makes it larger, with zeros, or smaller: mappings are told, then pages beyond the end go.</summary>
     /// <param name="newSize">The new size in bytes, below 2^63.</param>
     /// <returns>Ok; EINVAL: 2^63 bytes or more; EPERM: sealed against growing or shrinking.</returns>
-    internal Errno TryResize(ByteCount newSize)
+    public Errno TryResize(ByteCount newSize)
     {
         if (newSize.Value > LargestSize)
         {
             return Errno.EINVAL;
         }
 
-        using RankedLock.Guard _ = gate.Enter();
-        ThrowIfGone();
-        FileSeals against = newSize.Value < size ? FileSeals.Shrink : newSize.Value > size ? FileSeals.Grow : FileSeals.None;
-        if ((seals & against) != FileSeals.None)
+        FileMapping[] told = [];
+        using (gate.Enter())
         {
-            return Errno.EPERM;
+            ThrowIfGone();
+            FileSeals against = newSize.Value < size ? FileSeals.Shrink : newSize.Value > size ? FileSeals.Grow : FileSeals.None;
+            if ((seals & against) != FileSeals.None)
+            {
+                return Errno.EPERM;
+            }
+
+            told = newSize.Value < size ? [.. mappings] : [];
+            size = newSize.Value;
         }
 
-        bool shrinks = newSize.Value < size;
-        size = newSize.Value;
-        if (shrinks)
+        if (told.Length != 0)
         {
-            Truncate();
+            Truncate(told);
+        }
+        else
+        {
+            using RankedLock.Guard _ = gate.Enter();
+            RemovePages();
         }
 
         return Errno.Ok;
@@ -106,7 +121,7 @@ internal sealed class MemoryFile : IDisposable, IValidator
     /// <param name="added">Which.</param>
     /// <returns>Ok; EINVAL: bits that are no seals; EPERM: sealed against sealing, or never sealable; EBUSY: a write seal,
     /// and a mapping may write or somebody else holds a page (memfd_wait_for_pins).</returns>
-    internal Errno TryAddSeals(FileSeals added)
+    public Errno TryAddSeals(FileSeals added)
     {
         if ((added & ~AllSeals) != FileSeals.None)
         {
@@ -171,6 +186,27 @@ internal sealed class MemoryFile : IDisposable, IValidator
         return errno.IsOk ? own.TryAddReference(out page) : errno;
     }
 
+    /// <summary>A page of the file that is in memory.</summary>
+    /// <param name="index">Which.</param>
+    /// <param name="page">A reference of it; the caller disposes it.</param>
+    /// <returns>Whether there is one, below the size. <b>Linux:</b> filemap_get_folio.</returns>
+    internal bool TryFindPage(PageCount index, out PageRef page)
+    {
+        page = default;
+        using RankedLock.Guard _ = gate.Enter();
+        ThrowIfGone();
+        return index < new ByteCount(size).ToPagesRoundUp()
+            && pages.TryGetValue(index.Value, out PageRef own) && own.TryAddReference(out page).IsOk;
+    }
+
+    /// <summary>Who maps the file.</summary>
+    /// <returns>A copy of the list.</returns>
+    internal FileMapping[] CollectMappings()
+    {
+        using RankedLock.Guard _ = gate.Enter();
+        return [.. mappings];
+    }
+
     /// <summary>Pins neighbouring pages of a file whose seals are as they must be; tested and done in one step.
     /// <b>Linux:</b> memfd_pin_folios under the inode's lock, as udmabuf calls it.</summary>
     /// <param name="required">Seals that must be there.</param>
@@ -210,7 +246,7 @@ internal sealed class MemoryFile : IDisposable, IValidator
     /// <param name="offset">Where.</param>
     /// <param name="into">Where to.</param>
     /// <returns>How many were read: less than asked at the end of the file.</returns>
-    internal int Read(ByteCount offset, Span<byte> into)
+    public int Read(ByteCount offset, Span<byte> into)
     {
         using RankedLock.Guard _ = gate.Enter();
         ThrowIfGone();
@@ -241,7 +277,7 @@ internal sealed class MemoryFile : IDisposable, IValidator
     /// <param name="written">How many were written: less than asked when a later page is refused.</param>
     /// <returns>Ok, if any was written or none was asked; EINVAL: it would pass 2^63 bytes; EPERM: sealed against writing,
     /// or against growing; ENOMEM: no memory for a page.</returns>
-    internal Errno TryWrite(ByteCount offset, ReadOnlySpan<byte> from, out int written)
+    public Errno TryWrite(ByteCount offset, ReadOnlySpan<byte> from, out int written)
     {
         written = 0;
         if (offset.Value > LargestSize - (ulong)from.Length)
@@ -284,18 +320,36 @@ internal sealed class MemoryFile : IDisposable, IValidator
     /// <summary>The creator lets go. Mappings keep the pages. Twice does nothing.</summary>
     public void Dispose()
     {
-        using RankedLock.Guard _ = gate.Enter();
-        isClosed = true;
-        PutPagesIfGone();
+        bool isGone;
+        using (gate.Enter())
+        {
+            isGone = !isClosed && mappings.Count == 0;
+            isClosed = true;
+            PutPagesIfGone();
+        }
+
+        if (isGone)
+        {
+            Ended?.Invoke(this);
+        }
     }
 
     /// <summary>A mapping lets go.</summary>
     /// <param name="mapping">The mapping.</param>
     internal void EndMapping(FileMapping mapping)
     {
-        using RankedLock.Guard _ = gate.Enter();
-        Check.That(mappings.Remove(mapping), "a mapping ends once");
-        PutPagesIfGone();
+        bool isGone;
+        using (gate.Enter())
+        {
+            Check.That(mappings.Remove(mapping), "a mapping ends once");
+            isGone = isClosed && mappings.Count == 0;
+            PutPagesIfGone();
+        }
+
+        if (isGone)
+        {
+            Ended?.Invoke(this);
+        }
     }
 
     private void ThrowIfGone() => ObjectDisposedException.ThrowIf(isClosed && mappings.Count == 0, this);
@@ -306,7 +360,7 @@ internal sealed class MemoryFile : IDisposable, IValidator
         {
             foreach (PageRef page in pages.Values)
             {
-                page.Dispose();
+                Put(page);
             }
 
             pages.Clear();
@@ -328,19 +382,34 @@ internal sealed class MemoryFile : IDisposable, IValidator
         return false;
     }
 
-    private void Truncate()
+    // Mappings are told without the lock, before the pages go, and again for who took a page in between.
+    private void Truncate(FileMapping[] told)
     {
-        ulong limit = new ByteCount(size).ToPagesRoundUp().Value;
-        foreach (FileMapping mapping in mappings)
+        var first = new ByteCount(Size.Value).ToPagesRoundUp();
+        foreach (FileMapping mapping in told)
         {
-            mapping.Watcher.RemovePages(new PageCount(limit));
+            mapping.Watcher.RemovePages(this, first);
         }
 
+        using (gate.Enter())
+        {
+            RemovePages();
+        }
+
+        foreach (FileMapping mapping in told)
+        {
+            mapping.Watcher.RemovePages(this, first);
+        }
+    }
+
+    private void RemovePages()
+    {
+        ulong limit = new ByteCount(size).ToPagesRoundUp().Value;
         foreach ((ulong index, PageRef page) in pages)
         {
             if (index >= limit)
             {
-                page.Dispose();
+                Put(page);
                 _ = pages.Remove(index); // a dictionary allows removal while it is gone over
             }
         }
@@ -351,6 +420,16 @@ internal sealed class MemoryFile : IDisposable, IValidator
             using SpanLease lease = Lease(last, kept, (int)(PageBytes - kept));
             lease.Bytes.Clear();
         }
+    }
+
+    private void Put(PageRef page)
+    {
+        if (MappingWord != 0)
+        {
+            page.Table.SetBelongsTo(page.Page, mapping: 0, index: 0);
+        }
+
+        page.Dispose();
     }
 
     private Errno TryMake(ulong index, out PageRef page)
@@ -370,6 +449,11 @@ internal sealed class MemoryFile : IDisposable, IValidator
         if (errno.IsOk)
         {
             pages.Add(index, page);
+            if (MappingWord != 0)
+            {
+                page.Table.SetBelongsTo(page.Page, MappingWord, index);
+                _ = page.Table.SetFlags(page.Page, PageFlags.Lru | PageFlags.Uptodate | PageFlags.SwapBacked);
+            }
         }
 
         return errno;

@@ -162,6 +162,27 @@ internal sealed partial class PageTables : IDisposable, IValidator
         return false;
     }
 
+    /// <summary>Turns a large leaf into 512 small entries if it is still what the caller saw.</summary>
+    /// <param name="at">An address in the leaf, below 2^48.</param>
+    /// <param name="expected">The leaf.</param>
+    /// <returns>Whether it was there and is split now.</returns>
+    internal bool TrySplit(VirtAddr at, Pte expected)
+    {
+        ThrowUnlessBelowTop(at);
+        Pte entry = Descend(at.Value, out _, out ulong slot);
+        return entry == expected && entry.IsLarge && Split(slot, entry);
+    }
+
+    /// <summary>Whether a table of small entries reaches an address, be it empty. <b>Linux:</b> !pmd_none and not a leaf.</summary>
+    /// <param name="at">The address, below 2^48.</param>
+    /// <returns>Whether one does.</returns>
+    internal bool HasSmallTable(VirtAddr at)
+    {
+        ThrowUnlessBelowTop(at);
+        _ = Descend(at.Value, out int shift, out _);
+        return shift == SmallShift;
+    }
+
     /// <summary>Goes over a range by runs.</summary>
     /// <param name="range">Whole pages below 2^48.</param>
     /// <returns>The cursor, for foreach.</returns>

@@ -134,7 +134,23 @@ internal readonly partial record struct Pte
     /// <summary>The mapping again, after migration or exclusive access. <b>Linux:</b> remove_migration_pte, restore_exclusive_pte.</summary>
     /// <param name="frame">Where the page lies now.</param>
     /// <param name="isAnonymous">Whether it belongs to processes and not to a file.</param>
+    /// <param name="protection">What entries of the area have by themselves: an area may have changed meanwhile.</param>
     /// <returns>The entry. One that was device-exclusive and writable comes back dirty: the device may have written.</returns>
+    public Pte ToPresent(Pfn frame, bool isAnonymous, PteProtection protection)
+    {
+        Pte entry = ToPresent(frame, isAnonymous);
+        return protection switch
+        {
+            PteProtection.None => entry.Modify(PteProtection.None),
+            PteProtection.ReadWrite => entry.MakeWritable(),
+            _ => entry,
+        };
+    }
+
+    /// <summary>The mapping again, readable, and writable as the entry says.</summary>
+    /// <param name="frame">Where the page lies now.</param>
+    /// <param name="isAnonymous">Whether it belongs to processes and not to a file.</param>
+    /// <returns>The entry.</returns>
     public Pte ToPresent(Pfn frame, bool isAnonymous)
     {
         Require(IsMigration || IsDeviceExclusive, "cannot restore");
@@ -170,6 +186,14 @@ internal readonly partial record struct Pte
     {
         Require(IsMigration || IsDevicePrivate || IsDeviceExclusive, "has no readable form");
         return new Pte(Bits & ~(WritableBit | ExclusiveBit));
+    }
+
+    /// <summary>What taking write access away leaves of a non-present entry whose page stays this process's alone. <b>Linux:</b> change_pte_range with make_readable_device_private_entry, make_readable_device_exclusive_entry.</summary>
+    /// <returns>The entry, not writable.</returns>
+    public Pte MakeWriteless()
+    {
+        Require(IsDevicePrivate || IsDeviceExclusive, "has no form without write access");
+        return new Pte(Bits & ~WritableBit);
     }
 
     /// <summary>What taking write access away leaves of a writable migration entry of an anonymous page. <b>Linux:</b> change_pte_range with make_readable_exclusive_migration_entry.</summary>

@@ -95,6 +95,6 @@ internal sealed class PagemapRig : IDisposable
             Then?.Invoke(map, page);
         }
 
-        public Errno TryMigrateToRam(Pagemap map, PageRef page) => Errno.EFAULT;
+        public Errno TryMigrateToRam(Pagemap map, IDevicePageFault fault) => Errno.EFAULT;
     }
 }

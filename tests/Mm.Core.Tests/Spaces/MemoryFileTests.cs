@@ -227,6 +227,6 @@ public sealed class MemoryFileTests
     {
         internal List<(PageCount First, uint Seen)> Calls { get; } = [];
 
-        public void RemovePages(PageCount first) => Calls.Add((first, look?.Invoke() ?? 0));
+        public void RemovePages(MemoryFile file, PageCount first) => Calls.Add((first, look?.Invoke() ?? 0));
     }
 }

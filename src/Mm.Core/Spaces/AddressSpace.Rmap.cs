@@ -1,0 +1,256 @@
+using Mm.Core.Checks;
+using Mm.Core.Frames;
+using Mm.Core.Locking;
+
+namespace Mm.Core.Spaces;
+
+/// <content>What pages know of the space that maps them.</content>
+public sealed partial class AddressSpace
+{
+    /// <summary>Counts a fresh page or folio as mapped here, by nobody else.</summary>
+    /// <remarks>Before its entry stands. <b>Linux:</b> folio_add_new_anon_rmap, folio_add_lru_vma.</remarks>
+    /// <param name="area">The area.</param>
+    /// <param name="at">The address of its first page.</param>
+    /// <param name="head">The page, or the folio's head.</param>
+    /// <param name="pages">1, or 512 for a leaf of 2 MiB.</param>
+    internal void AddNewAnonymous(Area area, VirtAddr at, Pfn head, int pages)
+    {
+        Parts.Frames.SetBelongsTo(head, AnonMapping.Of(Family.Id, area.AnonRoot).Bits, area.OffsetOf(at).Value);
+        bool isDevice = Parts.Frames.IsDevice(head);
+        _ = Parts.Frames.SetFlags(head, PageFlags.SwapBacked | PageFlags.Uptodate | (isDevice ? PageFlags.None : PageFlags.Lru));
+        CountAnonymous(head, pages);
+    }
+
+    /// <summary>Takes that back, for an entry that never stood.</summary>
+    /// <param name="head">The page, or the folio's head.</param>
+    /// <param name="pages">1, or 512.</param>
+    internal void RemoveAnonymous(Pfn head, int pages)
+    {
+        CountRss(RssKind.Anonymous, -pages);
+        if (pages == 1)
+        {
+            Parts.Frames.RemoveMapping(head);
+        }
+        else
+        {
+            Parts.Frames.RemoveEntireMapping(head);
+        }
+    }
+
+    /// <summary>Puts back the entry that stood before a device had the page for itself. The page is locked.</summary>
+    /// <param name="area">The area.</param>
+    /// <param name="page">The address.</param>
+    /// <param name="entry">The device-exclusive entry.</param>
+    /// <returns>Whether it stood there still. <b>Linux:</b> restore_exclusive_pte.</returns>
+    internal bool RestoreExclusive(Area area, VirtAddr page, Pte entry)
+    {
+        Parts.Frames.AddMapping(entry.Frame);
+        Pte present = entry.ToPresent(entry.Frame, isAnonymous: true, area.EntryProtection);
+        if (Tables.TryExchange(page, entry, present, out _).IsOk)
+        {
+            return true;
+        }
+
+        Parts.Frames.RemoveMapping(entry.Frame);
+        return false;
+    }
+
+    /// <summary>Says that a page, which nobody else can see, is of this area's root now. <b>Linux:</b> folio_move_anon_rmap.</summary>
+    /// <param name="area">The area, with a root.</param>
+    /// <param name="head">The page, or the folio's head.</param>
+    internal void MoveToRoot(Area area, Pfn head)
+    {
+        (_, ulong index) = Parts.Frames.BelongsTo(head);
+        Parts.Frames.SetBelongsTo(head, AnonMapping.Of(Family.Id, area.AnonRoot).Bits, index);
+    }
+
+    /// <summary>Collects where areas may map a page of a root: each address, whether an entry stands there or not.</summary>
+    /// <param name="root">The root.</param>
+    /// <param name="index">Which page.</param>
+    /// <param name="pages">How many from there on.</param>
+    /// <param name="sites">Where to.</param>
+    /// <remarks><b>Linux:</b> anon_vma_interval_tree_foreach, before the order among several.</remarks>
+    internal void CollectSites(ulong root, ulong index, ulong pages, List<RmapSite> sites)
+    {
+        using RankedLock.Guard _ = areasGate.Enter();
+        if (pages == 1 && AreaSet.DisplacedCount == 0)
+        {
+            var at = new VirtAddr(index << PageSize.Small.Shift);
+            if (AreaSet.Find(at) is { } area && area.HasRoot(root))
+            {
+                sites.Add(new RmapSite(this, new VirtRange(at, PageSize.Small.Bytes), area.Offset.Value, area.Sequence));
+            }
+
+            return;
+        }
+
+        foreach (Area area in AreaSet.Areas)
+        {
+            if (area.HasRoot(root) && area.HoldsIndex(index, pages))
+            {
+                sites.Add(new RmapSite(this, area.RangeOfPages(index, pages), area.Offset.Value, area.Sequence));
+            }
+        }
+    }
+
+    /// <summary>Puts the entry back where a migration entry names a page.</summary>
+    /// <param name="index">Which page it is of its area.</param>
+    /// <param name="source">The page that the entry names.</param>
+    /// <param name="target">Where the page lies now.</param>
+    /// <param name="isZero">Whether the page of zeros takes its place.</param>
+    internal void RestoreEntry(ulong index, Pfn source, Pfn target, bool isZero)
+    {
+        using RankedLock.Guard _ = areasGate.Enter();
+        while (TryFindMoving(index, source, out VirtAddr at, out Area? area)
+            && !TryRestore(area!, at, source, target, isZero))
+        {
+            // a change of protection came in between: the entry is another one now
+        }
+    }
+
+    /// <summary>The same at a known address.</summary>
+    /// <param name="at">The address.</param>
+    /// <param name="source">The page that the entry names.</param>
+    /// <param name="target">Where the page lies now.</param>
+    /// <param name="isZero">Whether the page of zeros takes its place.</param>
+    internal void RestoreEntryAt(VirtAddr at, Pfn source, Pfn target, bool isZero)
+    {
+        using RankedLock.Guard _ = areasGate.Enter();
+        while (AreaSet.Find(at) is { } area && Names(Tables.Read(at), source, isMigration: true)
+            && !TryRestore(area, at, source, target, isZero))
+        {
+            // as above
+        }
+    }
+
+    /// <summary>Puts a migration entry in the place of the one that maps a page, and lets go of what that held.</summary>
+    /// <param name="at">The address.</param>
+    /// <param name="page">The page.</param>
+    /// <param name="before">The entry that stood there.</param>
+    /// <returns>Whether it is gone; false: it maps no such page, or the page may be pinned through it, and it stands as before.</returns>
+    internal bool TryTakeEntry(VirtAddr at, Pfn page, out Pte before)
+    {
+        before = Tables.Read(at);
+        while (Names(before, page, isMigration: false))
+        {
+            Pte moving = before.ToMigration();
+            if (!Tables.TryExchange(at, before, moving, out Pte seen).IsOk)
+            {
+                before = seen;
+                continue;
+            }
+
+            // The entry first, the pins second: who pins without a lock looks at the entry again after pinning.
+            FlushTlb();
+            Parts.Points?.Reach("entry-taken");
+            if (before.IsPresent && before.IsAnonExclusive && Parts.Frames.MaybePinned(page))
+            {
+                Check.That(Tables.TryExchange(at, moving, before, out _).IsOk, "a migration entry is its maker's");
+                return false;
+            }
+
+            if (before.IsDirty)
+            {
+                _ = Parts.Frames.SetFlags(Parts.Frames.HeadOf(page, out _), PageFlags.Dirty);
+            }
+
+            Parts.Frames.RemoveMapping(page);
+            Parts.Frames.PutFrame(page);
+            return true;
+        }
+
+        return false;
+    }
+
+    /// <summary>Gives an area the number of its pages' root: a neighbour's where the two could become one area.</summary>
+    /// <param name="area">The area, without root.</param>
+    /// <remarks><b>Linux:</b> __anon_vma_prepare, find_mergeable_anon_vma.</remarks>
+    internal void PrepareRoot(Area area)
+    {
+        using RankedLock.Guard _ = areasGate.Enter();
+        if (area.AnonRoot != 0)
+        {
+            return;
+        }
+
+        (Area? below, Area? above) = AreaSet.NeighboursOf(area);
+        area.AnonRoot = above is { AnonRoot: not 0, IsInherited: false } && area.CanShareRootWith(above) ? above.AnonRoot
+            : below is { AnonRoot: not 0, IsInherited: false } && below.CanShareRootWith(area) ? below.AnonRoot
+            : Owner.NextRoot();
+        area.Sequence = Owner.NextRoot();
+    }
+
+    private static bool Names(Pte entry, Pfn page, bool isMigration) =>
+        (isMigration ? entry.IsMigration : entry.IsPresent || entry.IsDevicePrivate)
+        && !entry.IsLarge && !entry.IsZeroPage && !entry.IsSpecial && entry.Frame == page;
+
+    // Where the page was mapped first; only if some area has moved, or is a file's, in every area that could hold it.
+    private bool TryFindMoving(ulong index, Pfn page, out VirtAddr at, out Area? area)
+    {
+        at = new VirtAddr(index << PageSize.Small.Shift);
+        area = AreaSet.Find(at);
+        if (area is not null && area.OffsetOf(at).Value == index && Names(Tables.Read(at), page, isMigration: true))
+        {
+            return true;
+        }
+
+        for (int other = 0; other < AreaSet.Areas.Length && AreaSet.DisplacedCount != 0; other++)
+        {
+            area = AreaSet.Areas[other];
+            if (!area.Traits.IsShared && area.HoldsIndex(index, 1) && Names(Tables.Read(area.AddressOf(index)), page, isMigration: true))
+            {
+                at = area.AddressOf(index);
+                return true;
+            }
+        }
+
+        return false;
+    }
+
+    private bool TryRestore(Area area, VirtAddr at, Pfn source, Pfn target, bool isZero)
+    {
+        Pte moving = Tables.Read(at);
+        if (!Names(moving, source, isMigration: true))
+        {
+            return false;
+        }
+
+        if (isZero)
+        {
+            Pte zero = area.EntryProtection == PteProtection.None
+                ? Pte.ZeroPage(Owner.ZeroPage).Modify(PteProtection.None)
+                : Pte.ZeroPage(Owner.ZeroPage);
+            bool isPut = Tables.TryExchange(at, moving, zero, out _).IsOk;
+            CountRss(RssKind.Anonymous, isPut ? -1 : 0);
+            return isPut;
+        }
+
+        Parts.Frames.GetFrame(target);
+        Parts.Frames.AddMapping(target);
+        Pte entry = Owner.IsDevicePrivate(target)
+            ? moving.ToDevicePrivate(target)
+            : moving.ToPresent(target, Owner.IsAnonymous(target), area.EntryProtection);
+        if (Tables.TryExchange(at, moving, entry, out _).IsOk)
+        {
+            return true;
+        }
+
+        Parts.Frames.RemoveMapping(target);
+        Parts.Frames.PutFrame(target);
+        return false;
+    }
+
+    private void CountAnonymous(Pfn head, int pages)
+    {
+        CountRss(RssKind.Anonymous, pages);
+        if (pages == 1)
+        {
+            Parts.Frames.AddMapping(head);
+        }
+        else
+        {
+            Check.That(pages == (int)PageSize.Large.Pages.Value, "a folio is mapped whole or page by page");
+            Parts.Frames.AddEntireMapping(head);
+        }
+    }
+}

@@ -1,0 +1,170 @@
+using Mm.Core.Frames;
+using Mm.Core.Notifiers;
+using Mm.Core.Pagemaps;
+
+namespace Mm.Core.Spaces;
+
+/// <summary>Makes addresses of one space usable: brings pages, copies them, or fetches them back from a device.</summary>
+/// <remarks>
+/// Owns nothing but the steps. Who asks has looked up the area and checked what it allows. Entries change by
+/// compare-and-swap: who loses to another thread says done, and the access is tried again.
+/// <para><b>Linux:</b> handle_mm_fault and below (mm/memory.c, v6.12). Deliberate differences: a fault on a page that a
+/// device holds locks the page first, as later kernels do, so that faulting threads do not hold one another up (museum 8, 9);
+/// areas of frames without struct page have no fault handler and answer with a bus error.</para>
+/// <para><b>Invariants:</b> (1) a page is counted before its entry is seen; (2) a fault that fails leaves no page behind.</para>
+/// <para><b>Locking:</b> the space's lock, for reading; takes page locks.</para>
+/// </remarks>
+internal sealed partial class PageFaults(AddressSpace space)
+{
+    private enum Step
+    {
+        // Look again: it is done, or another thread was faster.
+        Done,
+
+        // A leaf of 2 MiB is not to be had here; go on with small pages.
+        Fallback,
+
+        OutOfMemory,
+    }
+
+    private FrameTable Frames => space.Parts.Frames;
+
+    private PageTables Tables => space.Tables;
+
+    private AddressSpaces Owner => space.Owner;
+
+    /// <summary>Makes an address usable. <b>Linux:</b> __handle_mm_fault.</summary>
+    /// <param name="area">Its area.</param>
+    /// <param name="at">The address.</param>
+    /// <param name="flags">What for.</param>
+    /// <returns>How it ended; done may mean: look again.</returns>
+    internal FaultResult Handle(Area area, VirtAddr at, FaultFlags flags)
+    {
+        VirtAddr page = at.AlignDown(PageSize.Small);
+        Step step = TryLarge(area, page, flags);
+        if (step != Step.Fallback)
+        {
+            return ResultOf(step);
+        }
+
+        Pte entry = Tables.ReadLeaf(page, out PageSize size);
+        space.Parts.Points?.Reach("fault-read");
+        if (size == PageSize.Large)
+        {
+            return FaultResult.Done; // another thread put a leaf there
+        }
+
+        if (entry.IsNone)
+        {
+            return area.Traits.Kind == AreaKind.AnonymousPrivate
+                ? ResultOf(BringAnonymous(area, page, flags))
+                : BringFromFile(area, page, flags);
+        }
+
+        if (!entry.IsPresent)
+        {
+            return FromNonPresent(area, page, entry);
+        }
+
+        bool needsOwn = (flags & (FaultFlags.Write | FaultFlags.Unshare)) != FaultFlags.None && !entry.IsWritable;
+        return needsOwn ? ResultOf(MakeOwn(area, page, entry, flags)) : NoteUse(page, entry, flags);
+    }
+
+    private static FaultResult ResultOf(Step step) =>
+        step == Step.OutOfMemory ? FaultResult.OutOfMemory : FaultResult.Done;
+
+    private static Step StepOf(Errno errno) => errno == Errno.ENOMEM ? Step.OutOfMemory : Step.Done;
+
+    private FaultResult NoteUse(VirtAddr page, Pte entry, FaultFlags flags)
+    {
+        Pte next = (flags & FaultFlags.Write) != FaultFlags.None ? entry.MakeDirty().MakeAccessed() : entry.MakeAccessed();
+        if (next != entry)
+        {
+            _ = Tables.TryExchange(page, entry, next, out _); // who was faster has noted it too, or changed the entry
+        }
+
+        return FaultResult.Done;
+    }
+
+    // Linux: the part of do_swap_page that is about no swap.
+    private FaultResult FromNonPresent(Area area, VirtAddr page, Pte entry)
+    {
+        switch (entry.Kind)
+        {
+            case PteKind.Migration:
+                space.PageLocks.WaitUntilUnlocked(entry.Frame);
+                return FaultResult.Done;
+            case PteKind.DeviceExclusive:
+                TakeBackFromDevice(area, page, entry);
+                return FaultResult.Done;
+            case PteKind.DevicePrivate:
+                return BringFromDevice(area, page, entry);
+            case PteKind.HwPoison:
+                return FaultResult.HwPoison;
+            default:
+                return FaultResult.BusError;
+        }
+    }
+
+    // Linux: remove_device_exclusive_entry. Everybody is told, without an owner: the device loses it.
+    private void TakeBackFromDevice(Area area, VirtAddr page, Pte entry)
+    {
+        if (!Frames.TryGet(entry.Frame, out PageRef held).IsOk)
+        {
+            return; // free: the entry is gone already
+        }
+
+        using (held)
+        {
+            space.PageLocks.Lock(entry.Frame);
+            var notice = new NotifierRange(new VirtRange(page, PageSize.Small.Bytes), NotifierEvent.Exclusive) { CanBlock = true };
+            space.Notifiers.TryInvalidate(notice, out NotifierInvalidation invalidation).ThrowIfError();
+            using (invalidation)
+            {
+                _ = space.RestoreExclusive(area, page, entry);
+                space.PageLocks.Unlock(entry.Frame);
+            }
+        }
+    }
+
+    // The page is locked before the driver is asked, and who finds it locked waits: threads that fault together do not
+    // make it look used by one another.
+    private FaultResult BringFromDevice(Area area, VirtAddr page, Pte entry)
+    {
+        Pfn frame = entry.Frame;
+        if (!Frames.TryGet(frame, out PageRef held).IsOk)
+        {
+            return FaultResult.Done;
+        }
+
+        space.Parts.Points?.Reach("device-fault");
+        bool locks = !Owner.FaultsShareReferences;
+        if (locks && !space.PageLocks.TryLock(frame))
+        {
+            held.Dispose(); // waiting with a reference would keep the page from moving
+            space.PageLocks.WaitUntilUnlocked(frame);
+            return FaultResult.Done;
+        }
+
+        FaultResult result = Tables.Read(page) == entry ? AskDriver(area, page, frame) : FaultResult.Done;
+        if (locks)
+        {
+            space.PageLocks.Unlock(frame);
+        }
+
+        held.Dispose();
+        return result;
+    }
+
+    private FaultResult AskDriver(Area area, VirtAddr page, Pfn frame)
+    {
+        if (!space.Parts.Pagemaps.TryFindHeld(frame, out Pagemap? map))
+        {
+            return FaultResult.BusError;
+        }
+
+        var ops = (IPrivatePagemapOps)map.Ops!;
+        Errno errno = ops.TryMigrateToRam(map, new DevicePageFault(space, area, page, frame));
+        return errno.IsOk ? FaultResult.Done : FaultResult.BusError;
+    }
+}

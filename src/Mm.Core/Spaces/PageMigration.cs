@@ -1,0 +1,139 @@
+using Mm.Core.Checks;
+using Mm.Core.Frames;
+
+namespace Mm.Core.Spaces;
+
+/// <summary>The steps by which a page moves to another frame while processes map it.</summary>
+/// <remarks>
+/// Owns nothing: who moves a page locks it, holds a reference of it, unmaps, copies or lets a device copy, hands over what
+/// the page is, and puts the entries back. The core never copies for a device.
+/// <para><b>Linux:</b> migrate_device_unmap, migrate_vma_check_page, folio_migrate_mapping, split_folio,
+/// migrate_device_coherent_folio (v6.12).</para>
+/// <para><b>States:</b> of a page: on the reclaim list → isolated by one mover → on the list again, or gone. Device pages are
+/// never on it.</para>
+/// <para><b>Locking:</b> the page's lock is the caller's.</para>
+/// </remarks>
+internal sealed class PageMigration(AddressSpaces owner)
+{
+    private FrameTable Frames => owner.Parts.Frames;
+
+    /// <summary>Takes a page off the reclaim list, for one mover alone.</summary>
+    /// <param name="page">The page.</param>
+    /// <returns>Whether it was on the list; device pages never are, and need not be. <b>Linux:</b> folio_isolate_lru.</returns>
+    internal bool TryIsolate(Pfn page) => Frames.IsDevice(page)
+        || (Frames.ClearFlags(Frames.HeadOf(page, out _), PageFlags.Lru) & PageFlags.Lru) != PageFlags.None;
+
+    /// <summary>Puts a page on the reclaim list again. <b>Linux:</b> folio_putback_lru, folio_add_lru.</summary>
+    /// <param name="page">The page.</param>
+    internal void PutBack(Pfn page)
+    {
+        if (!Frames.IsDevice(page))
+        {
+            PageFlags before = Frames.SetFlags(Frames.HeadOf(page, out _), PageFlags.Lru);
+            Check.That((before & PageFlags.Lru) == PageFlags.None, $"{page} is on the reclaim list already");
+        }
+    }
+
+    /// <summary>Whether nobody but its mappings and its mover holds a page. <b>Linux:</b> migrate_vma_check_page.</summary>
+    /// <param name="page">The page, unmapped as far as it could be.</param>
+    /// <param name="isFaultPage">Whether a CPU's fault holds it too.</param>
+    /// <returns>Whether it may move.</returns>
+    internal bool CanMove(Pfn page, bool isFaultPage)
+    {
+        if (Frames.IsLarge(page))
+        {
+            return false;
+        }
+
+        uint extra = 1u + (isFaultPage ? 1u : 0u) + (Frames.IsDevice(page) ? 1u : 0u) + (IsOfFile(page) ? 1u : 0u);
+        return Frames.ReferencesOf(page) <= extra + Frames.MapCountOf(page);
+    }
+
+    /// <summary>Hands over what a page is to another frame: whose it is, and its flags.</summary>
+    /// <param name="source">The page, locked and unmapped.</param>
+    /// <param name="target">The frame, locked, that nobody else knows.</param>
+    /// <param name="extra">References besides the mover's that are known.</param>
+    /// <returns>Whether no other reference has come up. <b>Linux:</b> folio_migrate_mapping, folio_migrate_flags.</returns>
+    internal bool TryHandOver(Pfn source, Pfn target, uint extra)
+    {
+        if (Frames.ReferencesOf(source) != 1 + extra)
+        {
+            return false;
+        }
+
+        (ulong mapping, ulong index) = Frames.BelongsTo(source);
+        Check.That((mapping & PageMeta.AnonMapping) != 0, $"{source} is anonymous");
+        Frames.SetBelongsTo(target, mapping, index);
+        const PageFlags Kept = PageFlags.Dirty | PageFlags.Uptodate | PageFlags.Referenced | PageFlags.SwapBacked;
+        PageFlags flags = Frames.SetFlags(source, PageFlags.None) & Kept;
+        _ = Frames.SetFlags(target, flags);
+        return true;
+    }
+
+    /// <summary>Breaks up the folio of a page, so that its pages can move one by one.</summary>
+    /// <param name="head">The folio; locked, and held once by the caller.</param>
+    /// <returns>Ok; EAGAIN: somebody else holds it, and it is as before. <b>Linux:</b> split_folio.</returns>
+    internal Errno TrySplit(Pfn head)
+    {
+        _ = Frames.HeadOf(head, out int order);
+        if (Frames.MapCountOf(head) + 1 != Frames.ReferencesOf(head))
+        {
+            return Errno.EAGAIN;
+        }
+
+        bool isSplit = owner.ReverseMap.TryUnmap(head) && Frames.TrySplitFolio(head, expected: 1);
+        ulong pages = 1UL << order;
+        for (ulong part = 0; part < pages; part++)
+        {
+            owner.ReverseMap.Restore(new Pfn(head.Value + part), new Pfn(head.Value + part), mapsZero: isSplit);
+        }
+
+        for (ulong part = 1; isSplit && part < pages; part++)
+        {
+            Frames.PutFrame(new Pfn(head.Value + part));
+        }
+
+        return isSplit ? Errno.Ok : Errno.EAGAIN;
+    }
+
+    /// <summary>Moves one page to RAM by the CPU: coherent device memory that is to be pinned, or a page of a zone that pages must be able to leave.</summary>
+    /// <param name="page">The page, held once by the caller besides its mappings.</param>
+    /// <param name="request">Where to.</param>
+    /// <returns>Ok; EBUSY: somebody holds it, it is no anonymous page, or there is no memory. <b>Linux:</b>
+    /// migrate_device_coherent_folio, and migrate_pages of one page.</returns>
+    internal Errno TryMoveToRam(Pfn page, AllocationRequest request)
+    {
+        owner.PageLocks.Lock(page);
+        bool isIsolated = owner.IsAnonymous(page) && !Frames.IsLarge(page) && TryIsolate(page);
+        bool isUnmapped = isIsolated && owner.ReverseMap.TryUnmap(page) && CanMove(page, isFaultPage: false);
+        PageRef fresh = default;
+        bool isMoved = isUnmapped && owner.Parts.Allocator.TryAllocate(request, out fresh).IsOk
+            && TryMove(page, fresh.Page);
+        if (isIsolated)
+        {
+            PutBack(isMoved ? fresh.Page : page);
+            owner.ReverseMap.Restore(page, isMoved ? fresh.Page : page);
+        }
+
+        owner.PageLocks.Unlock(page);
+        fresh.Dispose();
+        return isMoved ? Errno.Ok : Errno.EBUSY;
+    }
+
+    private bool TryMove(Pfn page, Pfn target)
+    {
+        bool isMoved = TryHandOver(page, target, extra: 0);
+        if (isMoved)
+        {
+            owner.CopyPage(page, target);
+        }
+
+        return isMoved;
+    }
+
+    private bool IsOfFile(Pfn page)
+    {
+        ulong mapping = Frames.BelongsTo(page).Mapping;
+        return mapping != 0 && (mapping & PageMeta.AnonMapping) == 0;
+    }
+}
