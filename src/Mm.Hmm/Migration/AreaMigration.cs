@@ -1,0 +1,233 @@
+using Mm.Core;
+using Mm.Core.Frames;
+using Mm.Core.Locking;
+using Mm.Core.Notifiers;
+using Mm.Core.Pagemaps;
+using Mm.Core.Spaces;
+
+namespace Mm.Hmm.Migration;
+
+/// <summary>Pages of one area on their way: set up, given destinations, copied by the caller, moved, finished.</summary>
+/// <remarks>
+/// Owns the space's lock, for reading, from its set-up to its end, and what <see cref="Count"/> pages need. The caller
+/// chooses each destination and copies, by CPU or by an engine of its own, between <see cref="TrySetUp"/> and <see cref="Move"/>.
+/// <para><b>Linux:</b> migrate_vma_setup, migrate_vma_pages, migrate_vma_finalize (mm/migrate_device.c, v6.12).</para>
+/// <para><b>States:</b> set up → moved → finished by <see cref="Dispose"/>, which also undoes what was not moved.</para>
+/// <para><b>Locking:</b> one caller at a time; no lock that an invalidation takes may be held at set-up.</para>
+/// </remarks>
+public sealed class AreaMigration : IDisposable
+{
+    private readonly AddressSpace space;
+    private readonly MigrationRequest request;
+    private readonly MigrationSteps steps;
+    private readonly SpaceLock.Held held;
+    private readonly Area area;
+    private bool isMoved;
+    private bool isFinished;
+
+    private AreaMigration(AddressSpace space, MigrationRequest request, Area area, SpaceLock.Held held)
+    {
+        this.space = space;
+        this.request = request;
+        this.area = area;
+        this.held = held;
+        steps = new MigrationSteps(space.Owner) { FaultPage = request.Fault?.Page };
+    }
+
+    /// <summary>How many pages the request has.</summary>
+    public int Count => steps.Count;
+
+    /// <summary>How many are to migrate, holes included. <b>Linux:</b> cpages.</summary>
+    public PageCount Offered { get; private set; }
+
+    /// <summary>A word for each page: offered, a hole that is offered, or none. <b>Linux:</b> src.</summary>
+    public ReadOnlySpan<MigratePfn> Sources => steps.Sources;
+
+    /// <summary>The destination of each page, or none. <b>Linux:</b> dst.</summary>
+    public ReadOnlySpan<MigratePfn> Targets => steps.Targets;
+
+    /// <summary>Why each page stays that does.</summary>
+    public ReadOnlySpan<StayReason> Reasons => steps.Reasons;
+
+    /// <summary>Whether the process may write to the area: what a hole's destination may become.</summary>
+    public bool IsAreaWritable => area.IsWritable;
+
+    /// <summary>Collects and unmaps the pages: from here on CPUs that touch them wait.</summary>
+    /// <param name="space">The space.</param>
+    /// <param name="request">Which pages.</param>
+    /// <param name="migration">The migration, which the caller disposes; null when refused. Nothing to migrate is no refusal.</param>
+    /// <returns>Ok; EINVAL: no area, one that is special, a range that is empty, not whole pages or beyond the area, or a
+    /// fault's page that is not device-private.</returns>
+    /// <remarks><b>Linux:</b> migrate_vma_setup.</remarks>
+    public static Errno TrySetUp(AddressSpace space, MigrationRequest request, out AreaMigration? migration)
+    {
+        ArgumentNullException.ThrowIfNull(space);
+        ArgumentNullException.ThrowIfNull(request);
+        migration = null;
+        SpaceLock.Held lease = request.Fault is null ? space.Lock.EnterRead() : default;
+        Errno errno = TrySetUpLocked(space, request, lease, out migration);
+        if (!errno.IsOk)
+        {
+            lease.Dispose();
+        }
+
+        return errno;
+    }
+
+    /// <summary>Gives a page its destination.</summary>
+    /// <param name="index">Which page; it is offered.</param>
+    /// <param name="target">A reference of a page that nobody else knows; the migration's from now on.</param>
+    /// <param name="isWritable">Whether the device maps it to be written. <b>Linux:</b> MIGRATE_PFN_WRITE in dst.</param>
+    /// <param name="heldLock">The lock that a device page comes with; empty for RAM, which is locked here.</param>
+    /// <exception cref="InvalidOperationException">The page is not offered, has a destination, or all has moved.</exception>
+    public void SetTarget(int index, PageRef target, bool isWritable, PageLock heldLock = default)
+    {
+        if (isMoved || !Sources[index].Migrates || Targets[index].HasPage)
+        {
+            throw new InvalidOperationException(
+                $"page {index} must be offered and have no destination: {Sources[index]}, {Targets[index]}");
+        }
+
+        steps.SetTarget(index, target, heldLock.IsHeld, isWritable);
+    }
+
+    /// <summary>Says that a destination is wholly written: without it, the page stays.</summary>
+    /// <param name="index">Which page; it has a destination.</param>
+    /// <exception cref="InvalidOperationException">It has no destination.</exception>
+    public void SetWritten(int index)
+    {
+        if (!Targets[index].HasPage)
+        {
+            throw new InvalidOperationException($"page {index} must have a destination");
+        }
+
+        steps.SetWritten(index);
+    }
+
+    /// <summary>Makes the destinations what the pages were. What cannot, stays, with a reason.</summary>
+    /// <exception cref="InvalidOperationException">It was done before.</exception>
+    /// <remarks><b>Linux:</b> migrate_vma_pages.</remarks>
+    public void Move()
+    {
+        if (isMoved || isFinished)
+        {
+            throw new InvalidOperationException("pages move once");
+        }
+
+        isMoved = true;
+        NotifierInvalidation invalidation = default;
+        int firstHole = Sources.IndexOf(MigratePfn.Hole);
+        if (firstHole >= 0)
+        {
+            VirtAddr first = AddressOf(firstHole);
+            var rest = new VirtRange(first, new ByteCount(request.Range.Start.Value + request.Range.Length.Value - first.Value));
+            Invalidate(rest, out invalidation);
+        }
+
+        using (invalidation)
+        {
+            steps.Move(FillHole);
+        }
+    }
+
+    /// <summary>Puts entries back and lets go of every page; CPUs that waited go on. Twice does nothing.</summary>
+    /// <remarks><b>Linux:</b> migrate_vma_finalize.</remarks>
+    public void Dispose()
+    {
+        if (isFinished)
+        {
+            return;
+        }
+
+        isFinished = true;
+        if (!isMoved)
+        {
+            steps.Move(fillHole: null);
+        }
+
+        steps.Finish();
+        steps.Close();
+        held.Dispose();
+    }
+
+    private static Errno TrySetUpLocked(
+        AddressSpace space, MigrationRequest request, SpaceLock.Held held, out AreaMigration? migration)
+    {
+        migration = null;
+        VirtRange range = request.Range;
+        bool isWhole = ((range.Start.Value | range.Length.Value) & (PageSize.Small.Bytes.Value - 1)) == 0 && !range.IsEmpty;
+        if (!isWhole || space.FindArea(range.Start) is not { } area || area.Traits.IsSpecial || !area.Range.Contains(range)
+            || (request.Fault is { } fault && !space.Owner.IsDevicePrivate(fault.Page)))
+        {
+            return Errno.EINVAL;
+        }
+
+        migration = new AreaMigration(space, request, area, held);
+        migration.SetUp();
+        return Errno.Ok;
+    }
+
+    private void SetUp()
+    {
+        steps.Open(checked((int)(request.Range.Length.Value >> PageSize.Small.Shift)));
+        Invalidate(request.Range, out NotifierInvalidation invalidation);
+        using (invalidation)
+        {
+            new AreaCollector(space, area, request, steps).Collect();
+        }
+
+        Offered = new PageCount((ulong)steps.Unmap());
+    }
+
+    private void Invalidate(VirtRange range, out NotifierInvalidation invalidation)
+    {
+        var notice = new NotifierRange(range, NotifierEvent.Migrate) { CanBlock = true, Owner = request.Owner };
+        space.Notifiers.TryInvalidate(notice, out invalidation).ThrowIfError();
+    }
+
+    /// <summary>The address of a page.</summary>
+    /// <param name="index">Which page.</param>
+    /// <returns>The address.</returns>
+    public VirtAddr AddressOf(int index) => new(request.Range.Start.Value + ((ulong)index << PageSize.Small.Shift));
+
+    // A destination that nothing was migrated to: the device's own page for memory that was never touched.
+    // Linux: migrate_vma_insert_page.
+    private bool FillHole(int index, PageRef target)
+    {
+        if (area.Traits.Kind != AreaKind.AnonymousPrivate)
+        {
+            return false;
+        }
+
+        VirtAddr at = AddressOf(index);
+        space.PrepareRoot(area);
+        Pte before = space.Tables.ReadLeaf(at, out PageSize size);
+        if (size == PageSize.Large || !(before.IsNone || before.IsZeroPage))
+        {
+            return false;
+        }
+
+        Pte entry = space.Owner.IsDevicePrivate(target.Page)
+            ? Pte.DevicePrivate(target.Page, area.IsWritable).MakeAnonExclusive()
+            : OwnEntry(target.Page);
+        space.AddNewAnonymous(area, at, target.Page, pages: 1);
+        space.Parts.Frames.GetFrame(target.Page);
+        space.Parts.Points?.Reach("fill-hole");
+        if (space.Tables.TryExchange(at, before, entry, out _).IsOk)
+        {
+            space.FlushTlb();
+            return true;
+        }
+
+        space.RemoveAnonymous(target.Page, pages: 1);
+        space.Parts.Frames.SetBelongsTo(target.Page, mapping: 0, index: 0);
+        space.Parts.Frames.PutFrame(target.Page);
+        return false;
+    }
+
+    private Pte OwnEntry(Pfn page)
+    {
+        Pte entry = Pte.Present(page, area.EntryProtection).MakeAnonExclusive();
+        return area.IsWritable ? entry.MakeDirty().MakeWritable() : entry;
+    }
+}

@@ -1,0 +1,261 @@
+using Mm.Core;
+using Mm.Core.Frames;
+using Mm.Core.Pagemaps;
+using Mm.Core.Spaces;
+using Mm.Hmm.Copying;
+using Mm.Hmm.Migration;
+
+namespace Mm.Hmm.Mirrors;
+
+/// <summary>A device that mirrors address spaces: memory of its own, a copy engine, and a page table for each process.</summary>
+/// <remarks>
+/// Owns its memory, alone: its page map describes it, its free list hands it out. The base of a model GPU: a process opens it
+/// by <see cref="TryOpen"/> and gets a <see cref="DeviceMirror"/>.
+/// <para><b>Linux:</b> struct dmirror_device (lib/test_hmm.c, v6.12), one chunk of memory; nouveau's dmem and svm. Deliberate
+/// differences: memory does not grow; the bytes of private memory are the device's own instead of pages of RAM.</para>
+/// <para><b>States:</b> live → gone by <see cref="Dispose"/>, once every page is back in system memory.</para>
+/// <para><b>Locking:</b> safe from any thread.</para>
+/// </remarks>
+public sealed class MirrorDevice : IPrivatePagemapOps, IDisposable
+{
+    /// <summary>How many pages the device asks for at once. <b>Linux:</b> the arrays of lib/test_hmm.c.</summary>
+    public static readonly PageCount BatchPages = new(64);
+
+    private const int EvictBatch = 512;
+
+    private readonly MirrorPages pages;
+    private readonly AddressRegion region;
+    private readonly DeviceMemory? ownBytes;
+    private readonly CopyJobPool jobs;
+    private readonly IDisposable? ownEngine;
+    private int isGone; // atomic
+
+    private MirrorDevice(Machine machine, MirrorMemoryKind kind, AddressRegion region, Func<IPageBytes, ICopyEngine>? makeEngine)
+    {
+        Machine = machine;
+        Kind = kind;
+        this.region = region;
+        _ = region.Range.TryGetFrames(out PfnRange frames);
+        pages = new MirrorPages(frames);
+        var outside = new CpuPageBytes(machine);
+        ownBytes = kind == MirrorMemoryKind.Private
+            ? new DeviceMemory(frames, machine.CreateDeviceMemory(region.Range.Length), outside)
+            : null;
+        Bytes = ownBytes is null ? outside : ownBytes;
+        jobs = new CopyJobPool();
+        Engine = makeEngine?.Invoke(Bytes) ?? new CpuCopyEngine(Bytes, machine.Faults);
+        ownEngine = Engine as IDisposable;
+    }
+
+    /// <summary>The machine.</summary>
+    public Machine Machine { get; }
+
+    /// <summary>What kind of memory it has.</summary>
+    public MirrorMemoryKind Kind { get; }
+
+    /// <summary>What copies for it.</summary>
+    public ICopyEngine Engine { get; }
+
+    /// <summary>Pages of its memory that are in use.</summary>
+    public PageCount UsedPages => new(region.Range.Length.ToPagesRoundDown().Value - (ulong)pages.FreeCount);
+
+    /// <summary>The description of its memory.</summary>
+    public Pagemap Memory { get; private set; } = null!; // set by TryCreate before anybody sees the device
+
+    /// <summary>Whether an invalidation also drops the page right behind its range, as the kernel's test device does, whose
+    /// loop takes the end of a range for its last page. It costs a fault, and harms nothing.</summary>
+    public bool DropsPageBehind { get; set; }
+
+    internal IPageBytes Bytes { get; }
+
+    internal MirrorPages Pages => pages;
+
+    internal CopyJobPool Jobs => jobs;
+
+    /// <summary>What selects its memory in a migration.</summary>
+    internal MigrateSelect Select => Kind == MirrorMemoryKind.Private ? MigrateSelect.DevicePrivate : MigrateSelect.DeviceCoherent;
+
+    /// <summary>Makes a device with memory that no CPU can address.</summary>
+    /// <param name="machine">The machine.</param>
+    /// <param name="name">Its name.</param>
+    /// <param name="memory">How much; rounded up to 2 MiB, at most 2^31 pages.</param>
+    /// <param name="device">The device, which the caller disposes; null when refused.</param>
+    /// <param name="makeEngine">Makes its copy engine, which may be disposable and is then the device's; null: the CPU copies.</param>
+    /// <returns>Ok; EINVAL: no memory; ERANGE: no addresses for it; ENOMEM: no memory for its page map.</returns>
+    public static Errno TryCreatePrivate(
+        Machine machine, string name, ByteCount memory, out MirrorDevice? device, Func<IPageBytes, ICopyEngine>? makeEngine = null)
+    {
+        ArgumentNullException.ThrowIfNull(machine);
+        device = null;
+        Errno errno = machine.TryAddDevicePrivate(name, memory, out AddressRegion? region);
+        return errno.IsOk ? TryCreate(machine, MirrorMemoryKind.Private, region!, makeEngine, out device) : errno;
+    }
+
+    /// <summary>Makes a device with memory that CPUs address coherently.</summary>
+    /// <param name="machine">The machine.</param>
+    /// <param name="name">Its name.</param>
+    /// <param name="range">Where its memory lies; multiples of 2 MiB, free.</param>
+    /// <param name="device">The device, which the caller disposes; null when refused.</param>
+    /// <param name="makeEngine">Makes its copy engine; null: the CPU copies.</param>
+    /// <returns>Ok; EINVAL: not such a range; EBUSY: something lies there; ENOMEM: no memory for its page map.</returns>
+    public static Errno TryCreateCoherent(
+        Machine machine, string name, PhysRange range, out MirrorDevice? device, Func<IPageBytes, ICopyEngine>? makeEngine = null)
+    {
+        ArgumentNullException.ThrowIfNull(machine);
+        device = null;
+        Errno errno = machine.TryAddDeviceWindow(name, range, out AddressRegion? region);
+        return errno.IsOk ? TryCreate(machine, MirrorMemoryKind.Coherent, region!, makeEngine, out device) : errno;
+    }
+
+    /// <summary>A process opens the device: its whole address space is mirrored from now on.</summary>
+    /// <param name="space">The process's memory.</param>
+    /// <param name="mirror">The mirror, which the caller disposes; null when refused.</param>
+    /// <returns>Ok; EINVAL: the address space has ended.</returns>
+    /// <exception cref="ObjectDisposedException">The device is gone.</exception>
+    public Errno TryOpen(AddressSpace space, out DeviceMirror? mirror)
+    {
+        ObjectDisposedException.ThrowIf(Volatile.Read(ref isGone) != 0, this);
+        ArgumentNullException.ThrowIfNull(space);
+        return DeviceMirror.TryCreate(this, space, out mirror);
+    }
+
+    /// <summary>Brings every page back to system memory, whoever maps it. Pages that somebody holds, or for which there is no memory, stay.</summary>
+    /// <returns>How many pages came back.</returns>
+    /// <remarks><b>Linux:</b> dmirror_device_evict_chunk.</remarks>
+    public PageCount Evict()
+    {
+        Pfn[] used = pages.CollectUsed();
+        ulong evicted = 0;
+        for (int first = 0; first < used.Length; first += EvictBatch)
+        {
+            evicted += EvictSome(used.AsSpan(first, Math.Min(EvictBatch, used.Length - first)));
+        }
+
+        return new PageCount(evicted);
+    }
+
+    /// <summary>The device goes: its memory is evicted, and its page map dies with the last page.</summary>
+    public void Dispose()
+    {
+        if (Interlocked.Exchange(ref isGone, 1) != 0)
+        {
+            return;
+        }
+
+        _ = Evict();
+        ownEngine?.Dispose();
+        Memory.Unmap(onDead: () =>
+        {
+            ownBytes?.Dispose();
+            _ = Machine.TryRemoveRegion(region);
+        });
+    }
+
+    /// <inheritdoc/>
+    void IPagemapOps.OnPageFree(Pagemap map, Pfn page) => pages.Return(page);
+
+    /// <inheritdoc/>
+    Errno IPrivatePagemapOps.TryMigrateToRam(Pagemap map, IDevicePageFault fault)
+    {
+        DeviceMirror? holder = pages.HolderOf(fault.Page);
+        return holder is null ? Errno.EFAULT : holder.TryServeFault((DevicePageFault)fault);
+    }
+
+    /// <summary>Takes a page of the device's memory, locked and held once.</summary>
+    /// <param name="holder">For whom.</param>
+    /// <param name="page">The page's reference.</param>
+    /// <param name="pageLock">Its lock.</param>
+    /// <returns>Whether there was one.</returns>
+    internal bool TryTakePage(DeviceMirror holder, out PageRef page, out PageLock pageLock)
+    {
+        page = default;
+        pageLock = default;
+        if (Machine.Faults.ShouldFail(FaultPoint.DevicePage) || !pages.TryTake(holder, out Pfn frame))
+        {
+            return false;
+        }
+
+        Errno errno = Memory.TryHandOut(frame, out page, out pageLock);
+        if (!errno.IsOk)
+        {
+            pages.Return(frame);
+        }
+
+        return errno.IsOk;
+    }
+
+    /// <summary>Has the engine do a list, and waits.</summary>
+    /// <param name="job">The list.</param>
+    /// <returns>Whether outcomes are known: pages of a list that is empty or refused are not written, and stay where they are.</returns>
+    internal bool TryRunJob(CopyJob job)
+    {
+        if (job.Count == 0 || !Engine.TrySubmit(job).IsOk)
+        {
+            return false;
+        }
+
+        _ = job.Fence.Wait(); // each page says itself whether it was written
+        return true;
+    }
+
+    private static Errno TryCreate(
+        Machine machine, MirrorMemoryKind kind, AddressRegion region, Func<IPageBytes, ICopyEngine>? makeEngine, out MirrorDevice? device)
+    {
+        device = null;
+        var fresh = new MirrorDevice(machine, kind, region, makeEngine);
+        var request = new PagemapRequest
+        {
+            Kind = kind == MirrorMemoryKind.Private ? PagemapKind.DevicePrivate : PagemapKind.DeviceCoherent,
+            Ranges = [region.Range],
+            Owner = fresh,
+            Ops = fresh,
+        };
+        Errno errno = machine.Pagemaps.TryAdd(request, out Pagemap? map);
+        if (!errno.IsOk)
+        {
+            fresh.ownBytes?.Dispose();
+            fresh.ownEngine?.Dispose();
+            _ = machine.TryRemoveRegion(region);
+            return errno;
+        }
+
+        fresh.Memory = map!;
+        device = fresh;
+        return Errno.Ok;
+    }
+
+    private ulong EvictSome(ReadOnlySpan<Pfn> some)
+    {
+        using FrameMigration migration = FrameMigration.SetUp(Machine.Spaces, some);
+        using CopyJob job = jobs.Rent();
+        Span<int> places = stackalloc int[some.Length];
+        for (int index = 0; index < migration.Count; index++)
+        {
+            MigratePfn source = migration.Sources[index];
+            if (source.Migrates && Machine.Allocator.TryAllocate(AllocationRequest.User, out PageRef target).IsOk)
+            {
+                places[job.Count] = index;
+                job.Add(PageCopy.Of(source.Page, target.Page));
+                migration.SetTarget(index, target);
+            }
+        }
+
+        bool isDone = TryRunJob(job);
+        for (int place = 0; place < job.Count && isDone; place++)
+        {
+            if (job.IsWritten(place))
+            {
+                migration.SetWritten(places[place]);
+            }
+        }
+
+        migration.Move();
+        ulong moved = 0;
+        foreach (MigratePfn source in migration.Sources)
+        {
+            moved += source is { Migrates: true, HasPage: true } ? 1UL : 0;
+        }
+
+        return moved;
+    }
+}
