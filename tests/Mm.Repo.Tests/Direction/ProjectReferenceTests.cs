@@ -11,6 +11,7 @@ public sealed class ProjectReferenceTests
         ["Mm.Core"] = [],
         ["Mm.P2pDma"] = ["Mm.Core"],
         ["Mm.DmaBuf"] = ["Mm.Core", "Mm.P2pDma"],
+        ["Mm.Devices"] = ["Mm.Core", "Mm.P2pDma", "Mm.DmaBuf"],
         ["Mm.Conformance"] = ["Mm.Core", "Mm.P2pDma"],
         ["Mm.Cli"] = ["Mm.Core", "Mm.P2pDma", "Mm.Conformance"],
     };
@@ -32,6 +33,7 @@ public sealed class ProjectReferenceTests
     [TestCase("Mm.Core")]
     [TestCase("Mm.P2pDma")]
     [TestCase("Mm.DmaBuf")]
+    [TestCase("Mm.Devices")]
     [TestCase("Mm.Conformance")]
     public void Library_Packages_AreNoTestOrConsolePackages(string project)
     {

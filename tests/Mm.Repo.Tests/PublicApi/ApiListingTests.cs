@@ -6,6 +6,7 @@ public sealed class ApiListingTests
     [TestCase("Mm.Core")]
     [TestCase("Mm.P2pDma")]
     [TestCase("Mm.DmaBuf")]
+    [TestCase("Mm.Devices")]
     [TestCase("Mm.Conformance")]
     public void PublicApi_OfALibrary_IsTheListedOne(string project)
     {
