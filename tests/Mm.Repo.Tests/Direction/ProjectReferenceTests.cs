@@ -12,7 +12,7 @@ public sealed class ProjectReferenceTests
         ["Mm.P2pDma"] = ["Mm.Core"],
         ["Mm.DmaBuf"] = ["Mm.Core", "Mm.P2pDma"],
         ["Mm.Devices"] = ["Mm.Core", "Mm.P2pDma", "Mm.DmaBuf"],
-        ["Mm.Conformance"] = ["Mm.Core", "Mm.P2pDma"],
+        ["Mm.Conformance"] = ["Mm.Core", "Mm.P2pDma", "Mm.Devices"],
         ["Mm.Cli"] = ["Mm.Core", "Mm.P2pDma", "Mm.Conformance"],
     };
 
