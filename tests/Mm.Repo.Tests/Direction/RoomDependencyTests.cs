@@ -20,7 +20,7 @@ public sealed class RoomDependencyTests
             "Machines", "Bars", "Routing", "Providers", "Mapping", "Pools",
         ],
         ["Mm.DmaBuf"] = ["Fences", "Reservations"],
-        ["Mm.Devices"] = ["Iommufd"],
+        ["Mm.Devices"] = ["Iommufd", "Nics/PagePools"],
     };
 
     // What stands before the rooms inside its room, as their words do, and yet opens them all.
