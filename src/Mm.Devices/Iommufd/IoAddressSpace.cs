@@ -289,6 +289,7 @@ public sealed partial class IoAddressSpace
             }
         }
 
+        Context.Points?.Reach("map-placed");
         if (errno.IsOk)
         {
             errno = TryFillAndShow(slices);
@@ -395,6 +396,7 @@ public sealed partial class IoAddressSpace
         do
         {
             errno = TryUnmapNext(range, ref start, ref tries, ref done, out step, out IoRange told);
+            Context.Points?.Reach("unmap-step");
             if (step == UnmapStep.Tell)
             {
                 Tell(told);

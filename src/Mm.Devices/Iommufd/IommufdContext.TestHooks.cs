@@ -1,8 +1,13 @@
+using Mm.Core.Checks;
+
 namespace Mm.Devices.Iommufd;
 
 /// <content>Faults of the past that tests put back in, to show that they would be caught.</content>
 public sealed partial class IommufdContext
 {
+    /// <summary>Where other threads may run, between steps that hold no lock; null but in tests.</summary>
+    internal IYieldPoints? Points { get; init; }
+
     /// <summary>
     /// Whether unmapping unpins past where an access begins, as Linux did before "iommufd: Fix unpinning of pages when an
     /// access is present" (2023, 727c28c1cef2).
