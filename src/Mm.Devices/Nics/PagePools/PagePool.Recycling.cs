@@ -213,6 +213,7 @@ public sealed partial class PagePool
             }
 
             page.Unmap();
+            page.CloseMemory();
             page.Pool = null;
             page.Reference.Dispose();
         }

@@ -1,6 +1,8 @@
 using Mm.Core;
+using Mm.Core.Checks;
 using Mm.Core.Dma;
 using Mm.Core.Frames;
+using Mm.Core.Native;
 using Mm.Core.PhysRanges;
 
 namespace Mm.Devices.Nics.PagePools;
@@ -18,6 +20,7 @@ public sealed class PoolPage : PoolBuffer
     private readonly Machine machine;
     private DmaMapping? mapping; // protected by gate
     private PhysRangeList? list; // protected by gate; what is mapped
+    private RegionMemory? bytes; // protected by gate; opened when first asked for
 
     internal PoolPage(Machine machine, PageRef reference)
     {
@@ -111,6 +114,31 @@ public sealed class PoolPage : PoolBuffer
 
         mapped?.Dispose();
         ranges?.Dispose();
+    }
+
+    /// <summary>Its bytes as memory, opened once for its life in the pool.</summary>
+    internal Memory<byte> OpenMemory()
+    {
+        lock (gate)
+        {
+            if (bytes is null)
+            {
+                Errno errno = machine.TryOpenMemory(Range, out bytes);
+                Check.That(errno.IsOk, $"page pool: {Range} is RAM; {errno}");
+            }
+
+            return bytes!.Memory;
+        }
+    }
+
+    /// <summary>It leaves the pool: who still has its bytes as memory finds them closed.</summary>
+    internal void CloseMemory()
+    {
+        lock (gate)
+        {
+            ((IDisposable?)bytes)?.Dispose();
+            bytes = null;
+        }
     }
 
     private void Sync(ByteCount offset, ByteCount length, bool isForDevice)
