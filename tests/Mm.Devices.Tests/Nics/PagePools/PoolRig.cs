@@ -27,7 +27,10 @@ internal sealed class PoolRig : IDisposable
 
     public PagePoolOptions Mapped => new()
     {
-        Device = Device, SyncsForDevice = true, MaxLength = new ByteCount(4096), Napi = Napi,
+        Device = Device,
+        SyncsForDevice = true,
+        MaxLength = new ByteCount(4096),
+        Napi = Napi,
     };
 
     public PagePool Create(PagePoolOptions options)
