@@ -1,3 +1,4 @@
+using Mm.Conformance.Iommufd;
 using Mm.Conformance.P2p;
 using Mm.Conformance.Recordings;
 using Mm.P2pDma.Routing;
@@ -16,4 +17,7 @@ public sealed record ConformanceOptions
 
     /// <summary>Makes the peer memory of a block; tests put wrong models here to see that recordings notice.</summary>
     internal Func<P2pBarLayout, IP2pMemoryModel> CreateP2pMemory { get; init; } = static layout => new PciMemoryModel(layout);
+
+    /// <summary>Makes the I/O address spaces of a program; tests put wrong models here to see that recordings notice.</summary>
+    internal Func<IIommufdModel> CreateIommufd { get; init; } = static () => new IommufdModel();
 }

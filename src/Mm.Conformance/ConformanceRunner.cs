@@ -1,4 +1,5 @@
 using Mm.Conformance.Hmm;
+using Mm.Conformance.Iommufd;
 using Mm.Conformance.P2p;
 using Mm.Conformance.Recordings;
 
@@ -24,6 +25,7 @@ public sealed class ConformanceRunner
         [
             new RecordingKind("p2p", P2pInterpreter.Recognizes, () => new P2pInterpreter(this.options)),
             new RecordingKind("hmm", HmmInterpreter.Recognizes, () => new HmmInterpreter()),
+            new RecordingKind("iommufd", IommufdInterpreter.Recognizes, () => new IommufdInterpreter(this.options)),
         ];
     }
 

@@ -228,6 +228,19 @@ public sealed class Machine : IDisposable
         return bytes.TryLease(range, out lease);
     }
 
+    /// <summary>Borrows the bytes at physical addresses for longer, as memory that .NET's pipes and sockets can use.</summary>
+    /// <param name="range">The addresses; inside one region of RAM or one window, fewer than 2^31.</param>
+    /// <param name="memory">The bytes, or null when refused; the caller disposes them, when nobody uses them any more.</param>
+    /// <returns>
+    /// <see cref="Errno.ENXIO"/>: nothing that a CPU can reach lies there, or not all of it in one region.
+    /// </returns>
+    /// <exception cref="ObjectDisposedException">The machine is disposed.</exception>
+    public Errno TryOpenMemory(PhysRange range, out RegionMemory? memory)
+    {
+        ThrowIfDisposed();
+        return bytes.TryOpenMemory(range, out memory);
+    }
+
     /// <summary>Borrows the bytes at physical addresses that the caller knows to be there.</summary>
     /// <param name="range">The addresses; inside one region of RAM or one window, fewer than 2^31.</param>
     /// <returns>The bytes; the caller disposes the lease.</returns>

@@ -8,6 +8,22 @@ namespace Mm.Core;
 /// <param name="memory">How to reserve bytes that nobody asked for before.</param>
 internal sealed class PhysicalBytes(AddressMap map, MachineMemory memory)
 {
+    /// <summary>Borrows bytes for longer, as memory that .NET can keep.</summary>
+    /// <param name="range">The addresses; inside one region of RAM or one window, fewer than 2^31.</param>
+    /// <param name="bytes">The bytes, or null when refused; the caller disposes them.</param>
+    /// <returns><see cref="Errno.ENXIO"/>: nothing that a CPU can reach lies there, or not all of it in one region.</returns>
+    internal Errno TryOpenMemory(PhysRange range, out RegionMemory? bytes)
+    {
+        bytes = null;
+        if (!map.TryFind(range.Start, out AddressRegion? region) || !region.Range.Contains(range))
+        {
+            return Errno.ENXIO;
+        }
+
+        var offset = new ByteCount(range.Start.Value - region.Range.Start.Value);
+        return region.Bytes(memory)?.TryOpenMemory(offset, range.Length, out bytes) == true ? Errno.Ok : Errno.ENXIO;
+    }
+
     /// <summary>Borrows bytes.</summary>
     /// <param name="range">The addresses; inside one region of RAM or one window, fewer than 2^31.</param>
     /// <param name="lease">The bytes, or none when refused; the caller disposes it.</param>

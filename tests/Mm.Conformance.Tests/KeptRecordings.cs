@@ -5,6 +5,9 @@ internal static class KeptRecordings
 {
     public static string Folder => Path.Combine(TestContext.CurrentContext.TestDirectory, "Recordings");
 
+    /// <summary>The kept recordings of a kind.</summary>
+    public static string[] Of(string kind) => Directory.GetFiles(Folder, $"{kind}-*.txt.gz");
+
     /// <summary>The shared recordings of a kind; ignores the test where they are absent.</summary>
     public static string Shared(string kind)
     {

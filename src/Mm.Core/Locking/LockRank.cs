@@ -10,6 +10,30 @@ namespace Mm.Core.Locking;
 public enum LockRank
 {
     /// <summary>
+    /// Protects: in which I/O address space an access of software is. Kind: blocking. Not held while its owner is told to
+    /// let pins go. <b>Linux:</b> iommufd_access::ioas_lock.
+    /// </summary>
+    IoSpaceAccess = 0,
+
+    /// <summary>
+    /// Protects: the domains of one I/O address space, while areas are filled. Kind: blocking. Pages are pinned with it
+    /// held, hence all that a fault may take comes after. <b>Linux:</b> io_pagetable::domains_rwsem.
+    /// </summary>
+    IoSpaceDomains = 1,
+
+    /// <summary>
+    /// Protects: the areas and the reserved and allowed ranges of one I/O address space; never two spaces at once. Kind:
+    /// blocking. <b>Linux:</b> io_pagetable::iova_rwsem.
+    /// </summary>
+    IoSpaceAreas = 2,
+
+    /// <summary>
+    /// Protects: what of one map call's pages is pinned, and for whom. Kind: blocking. Held while pages are pinned and
+    /// mapped into domains. <b>Linux:</b> iopt_pages::mutex, which is before mmap_lock.
+    /// </summary>
+    IoSpacePages = 3,
+
+    /// <summary>
     /// Protects: the shape of a topology while it is edited. Kind: blocking.
     /// May be held while any other lock is taken. <b>Linux:</b> pci_bus_sem.
     /// </summary>

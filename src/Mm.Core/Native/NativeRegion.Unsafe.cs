@@ -102,6 +102,33 @@ public sealed unsafe class NativeRegion : IDisposable
         }
     }
 
+    /// <summary>Borrows bytes for longer, unless the region is closed.</summary>
+    /// <param name="offset">The first byte, counted from the region's start.</param>
+    /// <param name="length">How many bytes; below 2 GiB, and not past the region's end.</param>
+    /// <param name="bytes">The bytes, which the caller disposes; null when refused.</param>
+    /// <returns>False when the region is closed.</returns>
+    /// <exception cref="ArgumentOutOfRangeException">The bytes do not lie in the region, or are too many for one span.</exception>
+    internal bool TryOpenMemory(ByteCount offset, ByteCount length, out RegionMemory? bytes)
+    {
+        bytes = null;
+        if (!TryLease(offset, length, out SpanLease lease))
+        {
+            return false;
+        }
+
+        // The lease shows that the bytes are there, and keeps the region open until its life counts the memory, too.
+        bool isOpen = TryOpenLife();
+        lease.Dispose();
+        bytes = isOpen ? new RegionMemory(this, offset, (int)length.Value) : null;
+        return isOpen;
+    }
+
+    /// <summary>The bytes of a <see cref="RegionMemory"/>, which keeps the region open.</summary>
+    internal Span<byte> SpanOf(ByteCount offset, int length) => BytesAt(offset.Value, length);
+
+    /// <summary>Ends a <see cref="RegionMemory"/>.</summary>
+    internal void EndMemory() => EndLife();
+
     /// <summary>Ends a lease whose ticket its holder has just ended.</summary>
     /// <param name="ticket">The ticket, to be used again.</param>
     internal void EndLease(LeaseTicket ticket)

@@ -12,7 +12,8 @@ public sealed class ProjectReferenceTests
         ["Mm.P2pDma"] = ["Mm.Core"],
         ["Mm.Hmm"] = ["Mm.Core"],
         ["Mm.DmaBuf"] = ["Mm.Core", "Mm.P2pDma"],
-        ["Mm.Conformance"] = ["Mm.Core", "Mm.P2pDma"],
+        ["Mm.Devices"] = ["Mm.Core", "Mm.P2pDma", "Mm.DmaBuf"],
+        ["Mm.Conformance"] = ["Mm.Core", "Mm.P2pDma", "Mm.Devices"],
         ["Mm.Cli"] = ["Mm.Core", "Mm.P2pDma", "Mm.Conformance"],
     };
 
@@ -34,6 +35,7 @@ public sealed class ProjectReferenceTests
     [TestCase("Mm.P2pDma")]
     [TestCase("Mm.Hmm")]
     [TestCase("Mm.DmaBuf")]
+    [TestCase("Mm.Devices")]
     [TestCase("Mm.Conformance")]
     public void Library_Packages_AreNoTestOrConsolePackages(string project)
     {

@@ -8,7 +8,7 @@ public sealed partial class LinuxMapTests
 {
     private const string MapPath = "docs/linux-map.md";
 
-    private static readonly string[] Projects = ["Mm.Core", "Mm.P2pDma", "Mm.Hmm", "Mm.DmaBuf", "Mm.Conformance"];
+    private static readonly string[] Projects = ["Mm.Core", "Mm.P2pDma", "Mm.Hmm", "Mm.DmaBuf", "Mm.Devices", "Mm.Conformance"];
 
     internal sealed record Row(int Line, string Linux, string Mm, string State, string Test);
 

@@ -6,7 +6,7 @@ namespace Mm.Repo.Tests.Docs;
 /// <summary>What users can name is documented: completely for members, and with the house's headings for types.</summary>
 public sealed class XmlDocTests
 {
-    private static readonly string[] Libraries = ["Mm.Core", "Mm.P2pDma", "Mm.Hmm", "Mm.DmaBuf", "Mm.Conformance"];
+    private static readonly string[] Libraries = ["Mm.Core", "Mm.P2pDma", "Mm.Hmm", "Mm.DmaBuf", "Mm.Devices", "Mm.Conformance"];
 
     [TestCaseSource(nameof(Libraries))]
     public void Type_EachPublic_SaysWhatItIs(string project)

@@ -7,6 +7,7 @@ public sealed class ApiListingTests
     [TestCase("Mm.P2pDma")]
     [TestCase("Mm.Hmm")]
     [TestCase("Mm.DmaBuf")]
+    [TestCase("Mm.Devices")]
     [TestCase("Mm.Conformance")]
     public void PublicApi_OfALibrary_IsTheListedOne(string project)
     {

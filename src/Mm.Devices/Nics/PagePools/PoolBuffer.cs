@@ -1,0 +1,46 @@
+using Mm.Core.Checks;
+
+namespace Mm.Devices.Nics.PagePools;
+
+/// <summary>One buffer of a page pool: a page, or memory without pages.</summary>
+/// <remarks>
+/// Owns the count of its users: its one taker, or its fragments.
+/// <para><b>Linux:</b> the fields that struct page and struct net_iov share: pp, pp_ref_count, pp_magic (v6.12).</para>
+/// <para><b>Locking:</b> safe from any thread; atomic.</para>
+/// </remarks>
+public abstract class PoolBuffer
+{
+    private long users = 1; // atomic
+    private int generation; // atomic: ends leases as it grows
+
+    private protected PoolBuffer()
+    {
+    }
+
+    /// <summary>Its pool; null when it is in none.</summary>
+    public PagePool? Pool { get; internal set; }
+
+    internal int Generation => Volatile.Read(ref generation);
+
+    internal abstract bool IsRecyclable { get; }
+
+    /// <summary>Splits it among so many users.</summary>
+    internal void Fragment(long count) => Volatile.Write(ref users, count);
+
+    /// <summary>Takes users away.</summary>
+    /// <returns>How many are left; with none left it is whole again, for one.</returns>
+    internal long Unreference(long count)
+    {
+        long left = Interlocked.Add(ref users, -count);
+        Check.That(left >= 0, $"pool buffer: {-left} users too many left it");
+        if (left == 0)
+        {
+            Volatile.Write(ref users, 1);
+        }
+
+        return left;
+    }
+
+    /// <summary>It is back in its pool: leases of before are over.</summary>
+    internal void EndLeases() => Interlocked.Increment(ref generation);
+}
