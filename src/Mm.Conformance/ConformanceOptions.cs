@@ -1,3 +1,4 @@
+using Mm.Conformance.DmaBuf;
 using Mm.Conformance.P2p;
 using Mm.Conformance.Recordings;
 using Mm.P2pDma.Routing;
@@ -16,4 +17,7 @@ public sealed record ConformanceOptions
 
     /// <summary>Makes the peer memory of a block; tests put wrong models here to see that recordings notice.</summary>
     internal Func<P2pBarLayout, IP2pMemoryModel> CreateP2pMemory { get; init; } = static layout => new PciMemoryModel(layout);
+
+    /// <summary>Makes the process and machine of a program of dma-buf; tests put wrong ones here.</summary>
+    internal Func<DmaBufProgram> CreateDmaBufProgram { get; init; } = static () => new DmaBufProgram();
 }

@@ -1,3 +1,4 @@
+using Mm.Conformance.DmaBuf;
 using Mm.Conformance.P2p;
 using Mm.Conformance.Recordings;
 
@@ -22,6 +23,7 @@ public sealed class ConformanceRunner
         kinds =
         [
             new RecordingKind("p2p", P2pInterpreter.Recognizes, () => new P2pInterpreter(this.options)),
+            new RecordingKind("dma-buf", DmaBufInterpreter.Recognizes, () => new DmaBufInterpreter(this.options)),
         ];
     }
 

@@ -4,6 +4,7 @@ using Mm.Core.Frames;
 using Mm.Core.Native;
 using Mm.Core.Pagemaps;
 using Mm.Core.PhysRanges;
+using Mm.Core.Spaces;
 using Mm.Core.Tracing;
 
 namespace Mm.Core;
@@ -233,6 +234,17 @@ public sealed class Machine : IDisposable
             ? lease
             : throw new ArgumentOutOfRangeException(
                 nameof(range), range, $"range must lie in one region of RAM or of a device window; {range} does not");
+    }
+
+    /// <summary>Makes an empty in-memory file of the machine's RAM.</summary>
+    /// <param name="allowsSealing">Whether seals may be added to it.</param>
+    /// <returns>The file; the caller disposes it.</returns>
+    /// <exception cref="ObjectDisposedException">The machine is disposed.</exception>
+    /// <remarks><b>Linux:</b> memfd_create, with MFD_ALLOW_SEALING or without (v6.12).</remarks>
+    public MemoryFile CreateMemoryFile(bool allowsSealing = false)
+    {
+        ThrowIfDisposed();
+        return new MemoryFile(Allocator, bytes, allowsSealing);
     }
 
     /// <summary>Makes bytes that no physical address leads to: the memory behind a device's own engine.</summary>

@@ -10,6 +10,13 @@ namespace Mm.Core.Locking;
 public enum LockRank
 {
     /// <summary>
+    /// Protects: which fences a shared buffer waits for, and the buffer's place. Kind: blocking; one at a time. Held while
+    /// the buffer is mapped for a device, where providers are asked, and while importers are told that it moves; its
+    /// readers take no lock. <b>Linux:</b> dma_resv::lock.
+    /// </summary>
+    Reservation = 3,
+
+    /// <summary>
     /// Protects: the shape of a topology while it is edited. Kind: blocking.
     /// May be held while any other lock is taken. <b>Linux:</b> pci_bus_sem.
     /// </summary>
@@ -21,12 +28,6 @@ public enum LockRank
     /// <b>Linux:</b> mem_hotplug_lock and the lock of pgmap_array.
     /// </summary>
     Pagemaps = 8,
-
-    /// <summary>
-    /// Protects: which fences a shared buffer waits for, and the buffer's place. Kind: blocking; one at a time. Held while
-    /// the buffer is mapped for a device; its readers take no lock. <b>Linux:</b> dma_resv::lock.
-    /// </summary>
-    Reservation = 10,
 
     /// <summary>
     /// Protects: the providers of peer memory, found by address. Kind: short.

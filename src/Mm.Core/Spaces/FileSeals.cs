@@ -3,7 +3,7 @@ namespace Mm.Core.Spaces;
 /// <summary>What may no longer be done to a <see cref="MemoryFile"/>.</summary>
 /// <remarks><b>Linux:</b> F_SEAL_SEAL to F_SEAL_EXEC (v6.12), with their numbers.</remarks>
 [Flags]
-internal enum FileSeals
+public enum FileSeals
 {
     /// <summary>Nothing is sealed.</summary>
     None = 0,

@@ -17,7 +17,7 @@ namespace Mm.Core.Spaces;
 /// <para><b>Locking:</b> safe from any thread; rank <see cref="LockRank.File"/>, held while pages are allocated and while
 /// watchers are told.</para>
 /// </remarks>
-internal sealed class MemoryFile : IDisposable, IValidator
+public sealed class MemoryFile : IDisposable, IValidator
 {
     private const ulong PageBytes = 4096;
     private const ulong LargestSize = long.MaxValue;
@@ -45,7 +45,7 @@ internal sealed class MemoryFile : IDisposable, IValidator
     }
 
     /// <summary>How many bytes it has.</summary>
-    internal ByteCount Size
+    public ByteCount Size
     {
         get
         {
@@ -55,7 +55,7 @@ internal sealed class MemoryFile : IDisposable, IValidator
     }
 
     /// <summary>What is sealed.</summary>
-    internal FileSeals Seals
+    public FileSeals Seals
     {
         get
         {
@@ -65,7 +65,7 @@ internal sealed class MemoryFile : IDisposable, IValidator
     }
 
     /// <summary>How many pages it has in memory; the rest are holes.</summary>
-    internal PageCount PagesInMemory
+    public PageCount PagesInMemory
     {
         get
         {
@@ -77,7 +77,7 @@ internal sealed class MemoryFile : IDisposable, IValidator
     /// <summary>Makes it larger, with zeros, or smaller: mappings are told, then pages beyond the end go.</summary>
     /// <param name="newSize">The new size in bytes, below 2^63.</param>
     /// <returns>Ok; EINVAL: 2^63 bytes or more; EPERM: sealed against growing or shrinking.</returns>
-    internal Errno TryResize(ByteCount newSize)
+    public Errno TryResize(ByteCount newSize)
     {
         if (newSize.Value > LargestSize)
         {
@@ -106,7 +106,7 @@ internal sealed class MemoryFile : IDisposable, IValidator
     /// <param name="added">Which.</param>
     /// <returns>Ok; EINVAL: bits that are no seals; EPERM: sealed against sealing, or never sealable; EBUSY: a write seal,
     /// and a mapping may write or somebody else holds a page (memfd_wait_for_pins).</returns>
-    internal Errno TryAddSeals(FileSeals added)
+    public Errno TryAddSeals(FileSeals added)
     {
         if ((added & ~AllSeals) != FileSeals.None)
         {
@@ -162,7 +162,7 @@ internal sealed class MemoryFile : IDisposable, IValidator
     /// <param name="index">Which.</param>
     /// <param name="page">A reference of it; the caller disposes it.</param>
     /// <returns>Ok; EINVAL: it lies beyond the size, where a fault is SIGBUS; ENOMEM: no memory for it.</returns>
-    internal Errno TryGetPage(PageCount index, out PageRef page)
+    public Errno TryGetPage(PageCount index, out PageRef page)
     {
         page = default;
         using RankedLock.Guard _ = gate.Enter();
@@ -177,12 +177,12 @@ internal sealed class MemoryFile : IDisposable, IValidator
     /// <param name="refused">Seals that must not be there.</param>
     /// <param name="first">The first page.</param>
     /// <param name="pins">One pin a page, to be disposed by the caller; none when refused.</param>
-    /// <returns>Ok; EINVAL: the seals are others, or the pages are not all below the size; ENOMEM: no memory for a page.</returns>
-    internal Errno TryPinSealed(FileSeals required, FileSeals refused, PageCount first, Span<PagePin> pins)
+    /// <returns>Ok; EINVAL: the seals are others, or the pages do not all end below the size; ENOMEM: no memory for a page.</returns>
+    public Errno TryPinSealed(FileSeals required, FileSeals refused, PageCount first, Span<PagePin> pins)
     {
         using RankedLock.Guard _ = gate.Enter();
         ThrowIfGone();
-        if ((seals & required) != required || (seals & refused) != FileSeals.None)
+        if ((seals & required) != required || (seals & refused) != FileSeals.None || !HasPages(first, pins.Length))
         {
             return Errno.EINVAL;
         }
@@ -210,7 +210,7 @@ internal sealed class MemoryFile : IDisposable, IValidator
     /// <param name="offset">Where.</param>
     /// <param name="into">Where to.</param>
     /// <returns>How many were read: less than asked at the end of the file.</returns>
-    internal int Read(ByteCount offset, Span<byte> into)
+    public int Read(ByteCount offset, Span<byte> into)
     {
         using RankedLock.Guard _ = gate.Enter();
         ThrowIfGone();
@@ -241,7 +241,7 @@ internal sealed class MemoryFile : IDisposable, IValidator
     /// <param name="written">How many were written: less than asked when a later page is refused.</param>
     /// <returns>Ok, if any was written or none was asked; EINVAL: it would pass 2^63 bytes; EPERM: sealed against writing,
     /// or against growing; ENOMEM: no memory for a page.</returns>
-    internal Errno TryWrite(ByteCount offset, ReadOnlySpan<byte> from, out int written)
+    public Errno TryWrite(ByteCount offset, ReadOnlySpan<byte> from, out int written)
     {
         written = 0;
         if (offset.Value > LargestSize - (ulong)from.Length)
@@ -352,6 +352,10 @@ internal sealed class MemoryFile : IDisposable, IValidator
             lease.Bytes.Clear();
         }
     }
+
+    // To its last byte, as memfd_pin_folios wants it: half a page at the end does not count.
+    private bool HasPages(PageCount first, int count) =>
+        count > 0 && (ulong)count <= size / PageBytes && first.Value <= (size / PageBytes) - (ulong)count;
 
     private Errno TryMake(ulong index, out PageRef page)
     {

@@ -22,7 +22,7 @@ public sealed class P2pInterpreterTests
     [Test]
     public void Replay_KeptRecordings_HasNoDivergence()
     {
-        ConformanceReport report = new ConformanceRunner().Run([KeptRecordings.Folder]);
+        ConformanceReport report = new ConformanceRunner().Run(KeptRecordings.Of("p2p"));
 
         Assert.That(report.ExitCode, Is.Zero, KeptRecordings.Describe(report));
         Assert.That((report.Files.Count, report.Total.Programs), Is.EqualTo((5, 100L)));
@@ -81,7 +81,7 @@ public sealed class P2pInterpreterTests
     public void Replay_MutatedRules_Diverges(P2pRules rules)
     {
         ConformanceReport report =
-            new ConformanceRunner(new ConformanceOptions { P2pRules = rules }).Run([KeptRecordings.Folder]);
+            new ConformanceRunner(new ConformanceOptions { P2pRules = rules }).Run(KeptRecordings.Of("p2p"));
 
         Assert.That(report.IsReadable, Is.True);
         Assert.That(report.Total.Divergences, Is.Positive);
@@ -206,7 +206,7 @@ public sealed class P2pInterpreterTests
     }
 
     private static ConformanceReport ReplayWith(Func<P2pBarLayout, IP2pMemoryModel> create) =>
-        new ConformanceRunner(new ConformanceOptions { CreateP2pMemory = create }).Run([KeptRecordings.Folder]);
+        new ConformanceRunner(new ConformanceOptions { CreateP2pMemory = create }).Run(KeptRecordings.Of("p2p"));
 
     private static TestCaseData Mutant(string name, P2pRules rules) => new TestCaseData(rules).SetArgDisplayNames(name);
 

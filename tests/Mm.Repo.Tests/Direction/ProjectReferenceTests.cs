@@ -11,7 +11,7 @@ public sealed class ProjectReferenceTests
         ["Mm.Core"] = [],
         ["Mm.P2pDma"] = ["Mm.Core"],
         ["Mm.DmaBuf"] = ["Mm.Core", "Mm.P2pDma"],
-        ["Mm.Conformance"] = ["Mm.Core", "Mm.P2pDma"],
+        ["Mm.Conformance"] = ["Mm.Core", "Mm.P2pDma", "Mm.DmaBuf"],
         ["Mm.Cli"] = ["Mm.Core", "Mm.P2pDma", "Mm.Conformance"],
     };
 

@@ -19,7 +19,7 @@ public sealed class RoomDependencyTests
             "Importers/Hwloc|Importers/Nccl|Importers/Lspci|Importers/Sysfs|Importers/MachineFiles",
             "Machines", "Bars", "Routing", "Providers", "Mapping", "Pools",
         ],
-        ["Mm.DmaBuf"] = ["Fences", "Reservations"],
+        ["Mm.DmaBuf"] = ["Fences", "Reservations", "Buffers", "Exporters"],
     };
 
     // What stands before the rooms inside its room, as their words do, and yet opens them all.
