@@ -1,4 +1,5 @@
 using Mm.Core;
+using Mm.Core.Native;
 using Mm.Core.PhysRanges;
 using Mm.DmaBuf.Reservations;
 
@@ -101,6 +102,58 @@ public sealed partial class DmaBuffer
             return Errno.EINVAL;
         }
 
+        Errno errno = TryPinInView(held, out PhysRangeList? list);
+        view = errno.IsOk ? new KernelView(Hold(), list!) : null;
+        return errno;
+    }
+
+    /// <summary>Puts the bytes into a file of the real system; memory that moves is pinned meanwhile.</summary>
+    /// <param name="held">The buffer's reservation, locked.</param>
+    /// <param name="file">The file; null when refused. The caller disposes it, and nobody writes the bytes while it opens or ends.</param>
+    /// <returns>Ok; EINVAL: the buffer cannot be mapped, or is not of whole pages; and as
+    /// <see cref="Machine.TryShareBytes"/>, which says EOPNOTSUPP where the system cannot.</returns>
+    public Errno TryOpenHostFile(ReservationLock held, out HostFile? file)
+    {
+        RequireQuiet(held);
+        file = null;
+        if (!Traits.HasCpuMap)
+        {
+            return Errno.EINVAL;
+        }
+
+        Errno errno = TryPinInView(held, out PhysRangeList? list);
+        if (!errno.IsOk)
+        {
+            return errno;
+        }
+
+        errno = Registry.Machine.TryShareBytes(list!.Ranges, out SharedBytes? bytes);
+        if (!errno.IsOk)
+        {
+            EndView(held);
+            return errno;
+        }
+
+        file = new HostFile(Hold(), bytes!);
+        return Errno.Ok;
+    }
+
+    /// <summary>Where the bytes are now, for who only looks: good until the reservation is unlocked.</summary>
+    /// <param name="held">The buffer's reservation, locked.</param>
+    /// <param name="list">All bytes in order; null when refused. It stays the exporter's.</param>
+    /// <returns>Ok; ENODEV: the memory is taken away.</returns>
+    public Errno TryLocate(ReservationLock held, out PhysRangeList? list) => TryGetList(held, Kernel, out list);
+
+    internal void EndView(ReservationLock held)
+    {
+        viewCount--;
+        Unpin(held);
+    }
+
+    // Counted as a view, and pinned where the memory moves.
+    private Errno TryPinInView(ReservationLock held, out PhysRangeList? list)
+    {
+        list = null;
         if (Registry.Machine.Faults.ShouldFail(FaultPoint.Slab))
         {
             return Errno.ENOMEM;
@@ -112,7 +165,7 @@ public sealed partial class DmaBuffer
             return errno;
         }
 
-        errno = TryGetList(held, Kernel, out PhysRangeList? list);
+        errno = TryGetList(held, Kernel, out list);
         if (!errno.IsOk)
         {
             Unpin(held);
@@ -120,14 +173,7 @@ public sealed partial class DmaBuffer
         }
 
         viewCount++;
-        view = new KernelView(Hold(), list!);
         return Errno.Ok;
-    }
-
-    internal void EndView(ReservationLock held)
-    {
-        viewCount--;
-        Unpin(held);
     }
 
     private static Errno FindFrames(PhysRangeList list, PageCount first, Span<Pfn> frames)
