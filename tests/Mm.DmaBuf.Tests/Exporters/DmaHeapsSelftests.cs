@@ -1,16 +1,41 @@
 using Mm.Core;
+using Mm.Core.Dma;
+using Mm.DmaBuf.Attachments;
 using Mm.DmaBuf.Buffers;
 using Mm.DmaBuf.Exporters;
 
 namespace Mm.DmaBuf.Tests.Exporters;
 
-/// <summary>What the kernel's tests of heaps assert, under their names; import_vgem, which attaches a device, stands with the attachments.</summary>
+/// <summary>What the kernel's tests of heaps assert, under their names; a device of its own stands for vgem.</summary>
 [FixtureLifeCycle(LifeCycle.InstancePerTestCase)]
 internal sealed class DmaHeapsSelftests : IDisposable
 {
     private readonly BufferRig rig = new();
 
     public void Dispose() => rig.Dispose();
+
+    [Test]
+    public void test_alloc_and_import()
+    {
+        using BufferHandle handle = rig.Heap(1 << 20);
+        Assert.That(BufferAttachment.TryAttach(handle, rig.Device("vgem"), importer: null, out BufferAttachment? vgem), Is.EqualTo(Errno.Ok));
+        using (vgem)
+        {
+            vgem!.TryMap(DmaDirection.Bidirectional, out BufferMapping? mapping).ThrowIfError();
+            using (mapping)
+            {
+                PeerRig.Write(vgem.Device, mapping!.Segments, BufferRig.Bytes(1 << 20, seed: 7));
+            }
+
+            Assert.That(handle.Buffer.TrySync(CpuAccessFlags.Read | CpuAccessFlags.Write, timeoutNs: 0), Is.EqualTo(Errno.Ok));
+            using KernelView view = BufferRig.View(handle.Buffer);
+            byte[] read = new byte[1 << 20];
+            view.TryRead(ByteCount.Zero, read).ThrowIfError();
+            Assert.That(read, Is.EqualTo(BufferRig.Bytes(1 << 20, seed: 7)));
+            const CpuAccessFlags End = CpuAccessFlags.Read | CpuAccessFlags.Write | CpuAccessFlags.End;
+            Assert.That(handle.Buffer.TrySync(End, timeoutNs: 0), Is.EqualTo(Errno.Ok));
+        }
+    }
 
     [TestCase(4 << 10)]
     [TestCase(1 << 20)]
