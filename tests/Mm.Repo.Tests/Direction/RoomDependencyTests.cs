@@ -19,7 +19,7 @@ public sealed class RoomDependencyTests
             "Importers/Hwloc|Importers/Nccl|Importers/Lspci|Importers/Sysfs|Importers/MachineFiles",
             "Machines", "Bars", "Routing", "Providers", "Mapping", "Pools",
         ],
-        ["Mm.DmaBuf"] = ["Fences", "Reservations", "Buffers", "Exporters"],
+        ["Mm.DmaBuf"] = ["Fences", "Reservations", "Buffers", "Attachments", "Exporters"],
     };
 
     // What stands before the rooms inside its room, as their words do, and yet opens them all.
@@ -41,6 +41,7 @@ public sealed class RoomDependencyTests
 
     [TestCase("Mm.Core")]
     [TestCase("Mm.P2pDma")]
+    [TestCase("Mm.DmaBuf")]
     public void Architecture_NamesEachRoom(string project)
     {
         string page = Repository.Read("docs/architecture.md");
