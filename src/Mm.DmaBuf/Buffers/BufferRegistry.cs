@@ -61,7 +61,7 @@ public sealed class BufferRegistry
     {
         foreach (DmaBuffer buffer in Collect())
         {
-            Check.That(buffer.HandleCount > 0, $"invariant 1: {buffer} is listed and has no handle");
+            buffer.Validate();
         }
     }
 

@@ -175,6 +175,16 @@ public sealed partial class DmaBuffer
     /// <returns>The text.</returns>
     public override string ToString() => $"buffer {Number} of {ExporterName}, {Size}{(Name is null ? "" : $" \"{Name}\"")}";
 
+    /// <summary>Recounts who holds the buffer.</summary>
+    internal void Validate()
+    {
+        using ReservationLock held = Reservation.LockOrGoOn();
+        int users = listeners.Count + viewCount + (poll.IsArmed ? 1 : 0);
+        Check.That(HandleCount > 0 && HandleCount >= users, $"invariant 3: {this} has {HandleCount} handles for {users} users");
+        bool isStale = lastList is not null && lastList.IsValid && lastList.Length != Size;
+        Check.That(!isStale, $"{this} lies at {lastList}");
+    }
+
     internal void Add(ReservationLock held, IMoveListener listener)
     {
         RequireQuiet(held);

@@ -208,6 +208,64 @@ internal sealed class BufferAttachmentTests : IDisposable
     }
 
     [Test]
+    public void Map_WithATokenThatHoldsNothing_IsTheCallersMistake()
+    {
+        using BufferHandle handle = rig.Heap();
+        using BufferHandle other = rig.Heap();
+        using BufferAttachment attachment = Attach(handle, isDynamic: true);
+        Assert.That(() => attachment.TryMap(default, DmaDirection.ToDevice, out _), Throws.InvalidOperationException);
+        Assert.That(() => MapWithTokenOf(other.Buffer, leaves: false), Throws.InvalidOperationException);
+        Assert.That(() => MapWithTokenOf(handle.Buffer, leaves: true), Throws.InvalidOperationException);
+        Assert.That(() => MapWithTokenOf(handle.Buffer, leaves: false), Throws.Nothing);
+
+        void MapWithTokenOf(DmaBuffer buffer, bool leaves)
+        {
+            ReservationLock held = buffer.Reservation.Lock();
+            try
+            {
+                if (leaves)
+                {
+                    held.Dispose();
+                }
+
+                _ = attachment.TryMap(held, DmaDirection.ToDevice, out _);
+            }
+            finally
+            {
+                if (!leaves)
+                {
+                    held.Dispose();
+                }
+            }
+        }
+    }
+
+    [Test]
+    public void Importer_ToldOfAMove_MustNotMap()
+    {
+        FakeExporter exporter = Exporter(moves: true);
+        using BufferHandle handle = Export(exporter);
+        var importer = new FakeImporter();
+        BufferAttachment.TryAttach(handle, rig.Device(), importer, out BufferAttachment? attachment).ThrowIfError();
+        using (attachment)
+        {
+            importer.Then = static each =>
+            {
+                using ReservationLock held = each.Buffer.Reservation.LockOrGoOn();
+                _ = each.TryMap(held, DmaDirection.ToDevice, out _);
+            };
+            Assert.That(() => Notify(handle.Buffer), Throws.InvalidOperationException.With.Message.Contains("being told of a move"));
+            importer.Then = static each =>
+            {
+                using ReservationLock held = each.Buffer.Reservation.LockOrGoOn();
+                _ = each.TryPin(held, out _);
+            };
+            Assert.That(() => Notify(handle.Buffer), Throws.InvalidOperationException);
+            Assert.That((attachment!.Rebuilds, exporter.Pins), Is.EqualTo((0L, 0)));
+        }
+    }
+
+    [Test]
     public void Detach_EndsTheMappingsThatAreOut()
     {
         using BufferHandle handle = rig.Heap();
