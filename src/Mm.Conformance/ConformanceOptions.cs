@@ -1,3 +1,4 @@
+using Mm.Conformance.DmaBuf;
 using Mm.Conformance.Iommufd;
 using Mm.Conformance.P2p;
 using Mm.Conformance.Recordings;
@@ -20,4 +21,7 @@ public sealed record ConformanceOptions
 
     /// <summary>Makes the I/O address spaces of a program; tests put wrong models here to see that recordings notice.</summary>
     internal Func<IIommufdModel> CreateIommufd { get; init; } = static () => new IommufdModel();
+
+    /// <summary>Makes the process and machine of a program of dma-buf; tests put wrong ones here.</summary>
+    internal Func<DmaBufProgram> CreateDmaBufProgram { get; init; } = static () => new DmaBufProgram();
 }

@@ -1,3 +1,4 @@
+using Mm.Conformance.DmaBuf;
 using Mm.Conformance.Hmm;
 using Mm.Conformance.Iommufd;
 using Mm.Conformance.P2p;
@@ -25,7 +26,14 @@ public sealed class ConformanceRunner
         [
             new RecordingKind("p2p", P2pInterpreter.Recognizes, () => new P2pInterpreter(this.options)),
             new RecordingKind("hmm", HmmInterpreter.Recognizes, () => new HmmInterpreter()),
-            new RecordingKind("iommufd", IommufdInterpreter.Recognizes, () => new IommufdInterpreter(this.options)),
+            new RecordingKind("iommufd", IommufdInterpreter.Recognizes, () => new IommufdInterpreter(this.options))
+            {
+                OwnOperations = ["space", "destroy", "attach", "detach", "access", "translate", "pins", "ranges", "allow", "reserve"],
+            },
+            new RecordingKind("dma-buf", DmaBufInterpreter.Recognizes, () => new DmaBufInterpreter(this.options))
+            {
+                OwnOperations = ["timeline", "advance", "fence", "merge", "udmabuf", "heap"],
+            },
         ];
     }
 
@@ -130,19 +138,29 @@ public sealed class ConformanceRunner
             throw new RecordingFormatException(new RecordingError(file, 1, 1, "the recording is empty", "", "a recording"));
         }
 
-        string folder = Path.GetFileName(Path.GetDirectoryName(file) ?? "");
-        RecordingKind kind = Array.Find(kinds, candidate => candidate.Recognizes(folder, line))
-            ?? throw new RecordingFormatException(new RecordingError(
-                file, line.Number, 1, "not a kind of recording that can be replayed", line.Text,
-                string.Join(", ", kinds.Select(candidate => candidate.Name))));
-        using RecordingInterpreter interpreter = kind.Create();
-        RecordingLine last;
-        do
+        bool hasSecond = reader.TryRead(out RecordingLine second);
+        using RecordingInterpreter interpreter = KindOf(file, line, second).Create();
+        interpreter.Replay(line, log);
+        RecordingLine last = line;
+        while (hasSecond)
         {
-            interpreter.Replay(line, log);
-            last = line;
+            interpreter.Replay(second, log);
+            last = second;
+            hasSecond = reader.TryRead(out second);
         }
-        while (reader.TryRead(out line));
+
         interpreter.Finish(last, log);
+    }
+
+    // By the first line and the folder; where that could be several kinds', by the first operation.
+    private RecordingKind KindOf(string file, RecordingLine first, RecordingLine second)
+    {
+        string folder = Path.GetFileName(Path.GetDirectoryName(file) ?? "");
+        string operation = second.Text?.Split(' ')[0] ?? "";
+        return Array.Find(kinds, kind => kind.Recognizes(folder, first))
+            ?? Array.Find(kinds, kind => kind.OwnOperations.Contains(operation, StringComparer.Ordinal))
+            ?? throw new RecordingFormatException(new RecordingError(
+                file, first.Number, 1, "not a kind of recording that can be replayed", first.Text,
+                string.Join(", ", kinds.Select(candidate => candidate.Name))));
     }
 }

@@ -62,6 +62,9 @@ public readonly record struct Errno
     /// <summary>22: an argument is not legal.</summary>
     public static Errno EINVAL => new(22);
 
+    /// <summary>24: the process has too many files open.</summary>
+    public static Errno EMFILE => new(24);
+
     /// <summary>25: the operation does not exist for this object.</summary>
     public static Errno ENOTTY => new(25);
 
@@ -91,6 +94,9 @@ public readonly record struct Errno
 
     /// <summary>75: a sum or count does not fit.</summary>
     public static Errno EOVERFLOW => new(75);
+
+    /// <summary>77: the file is in a bad state: not of the kind that is wanted.</summary>
+    public static Errno EBADFD => new(77);
 
     /// <summary>93: the protocol is not supported.</summary>
     public static Errno EPROTONOSUPPORT => new(93);
@@ -176,6 +182,7 @@ public readonly record struct Errno
         17 => nameof(EEXIST),
         19 => nameof(ENODEV),
         22 => nameof(EINVAL),
+        24 => nameof(EMFILE),
         25 => nameof(ENOTTY),
         28 => nameof(ENOSPC),
         29 => nameof(ESPIPE),
@@ -186,6 +193,7 @@ public readonly record struct Errno
         61 => nameof(ENODATA),
         62 => nameof(ETIME),
         75 => nameof(EOVERFLOW),
+        77 => nameof(EBADFD),
         93 => nameof(EPROTONOSUPPORT),
         95 => nameof(EOPNOTSUPP),
         98 => nameof(EADDRINUSE),
@@ -200,7 +208,7 @@ public readonly record struct Errno
     private static Errno[] All() =>
     [
         EPERM, ENOENT, EINTR, EIO, ENXIO, E2BIG, EBADF, EAGAIN, ENOMEM, EACCES, EFAULT, EBUSY, EEXIST, ENODEV,
-        EINVAL, ENOTTY, ENOSPC, ESPIPE, EMLINK, ERANGE, EDEADLK, ENOSYS, ENODATA, ETIME, EOVERFLOW,
+        EINVAL, EMFILE, ENOTTY, ENOSPC, ESPIPE, EMLINK, ERANGE, EDEADLK, ENOSYS, ENODATA, ETIME, EOVERFLOW, EBADFD,
         EPROTONOSUPPORT, EOPNOTSUPP, EADDRINUSE, ETIMEDOUT, EREMOTEIO, ECANCELED, EHWPOISON, ENOTSUPP,
     ];
 }

@@ -255,6 +255,36 @@ public sealed class Machine : IDisposable
                 nameof(range), range, $"range must lie in one region of RAM or of a device window; {range} does not");
     }
 
+    /// <summary>Makes an empty in-memory file of the machine's RAM.</summary>
+    /// <param name="allowsSealing">Whether seals may be added to it.</param>
+    /// <returns>The file; the caller disposes it.</returns>
+    /// <exception cref="ObjectDisposedException">The machine is disposed.</exception>
+    /// <remarks><b>Linux:</b> memfd_create, with MFD_ALLOW_SEALING or without (v6.12).</remarks>
+    public MemoryFile CreateMemoryFile(bool allowsSealing = false)
+    {
+        ThrowIfDisposed();
+        return new MemoryFile(Allocator, bytes, allowsSealing);
+    }
+
+    /// <summary>Puts the bytes at physical addresses into a file of the real system, so that other processes can map them.</summary>
+    /// <param name="ranges">The addresses, in the order of the file: whole pages of RAM or of a device window.</param>
+    /// <param name="shared">The file; null when refused. The caller disposes it, and nobody writes the bytes while it opens or ends.</param>
+    /// <returns>
+    /// <see cref="Errno.EOPNOTSUPP"/>: the system is not Linux with pages of 4 KiB, or the machine's backing is not the
+    /// operating system's memory.
+    /// <see cref="Errno.EINVAL"/>: no range, or one that is empty or not of whole pages.
+    /// <see cref="Errno.ENXIO"/>: nothing that a CPU can reach lies there, or not all of it in one region.
+    /// <see cref="Errno.ENODEV"/>: the region was removed meanwhile.
+    /// <see cref="Errno.EBUSY"/>: a part of it is shared already.
+    /// <see cref="Errno.ENOMEM"/>: the system refuses.
+    /// </returns>
+    /// <exception cref="ObjectDisposedException">The machine is disposed.</exception>
+    public Errno TryShareBytes(ReadOnlySpan<PhysRange> ranges, out SharedBytes? shared)
+    {
+        ThrowIfDisposed();
+        return bytes.TryShare(ranges, out shared);
+    }
+
     /// <summary>Makes bytes that no physical address leads to: the memory behind a device's own engine.</summary>
     /// <param name="length">How many bytes.</param>
     /// <returns>The region; the caller disposes it.</returns>

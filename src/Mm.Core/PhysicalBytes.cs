@@ -45,4 +45,33 @@ internal sealed class PhysicalBytes(AddressMap map, MachineMemory memory)
             ? Errno.Ok
             : Errno.ENXIO; // the region was removed after it was found
     }
+
+    /// <summary>Shares bytes with other processes of the real system.</summary>
+    /// <param name="ranges">The addresses, in the order of the file; whole pages, each inside one region.</param>
+    /// <param name="shared">The lease; null when refused.</param>
+    /// <returns><see cref="Errno.EINVAL"/>: a range is empty or not of whole pages, or there is none.
+    /// <see cref="Errno.ENXIO"/>: nothing that a CPU can reach lies there; and as <see cref="SharedBytes.TryShare"/>.</returns>
+    internal Errno TryShare(ReadOnlySpan<PhysRange> ranges, out SharedBytes? shared)
+    {
+        shared = null;
+        var pieces = new SharedBytes.Piece[ranges.Length];
+        for (int index = 0; index < pieces.Length; index++)
+        {
+            PhysRange range = ranges[index];
+            if (range.IsEmpty || !range.TryGetFrames(out _))
+            {
+                return Errno.EINVAL;
+            }
+
+            bool isThere = map.TryFind(range.Start, out AddressRegion? region) && region.Range.Contains(range);
+            if (!isThere || region!.Bytes(memory) is not { } bytes)
+            {
+                return Errno.ENXIO;
+            }
+
+            pieces[index] = new SharedBytes.Piece(bytes, range.Start.Value - region.Range.Start.Value, range.Length.Value);
+        }
+
+        return pieces.Length == 0 ? Errno.EINVAL : SharedBytes.TryShare(pieces, out shared);
+    }
 }

@@ -3,7 +3,7 @@ namespace Mm.Conformance.Tests;
 /// <summary>Where recordings are: a selection beside the tests, all of them in the shared folder where there is one.</summary>
 internal static class KeptRecordings
 {
-    public static string Folder => Path.Combine(TestContext.CurrentContext.TestDirectory, "Recordings");
+    private static string Folder => Path.Combine(TestContext.CurrentContext.TestDirectory, "Recordings");
 
     /// <summary>The kept recordings of a kind.</summary>
     public static string[] Of(string kind) => Directory.GetFiles(Folder, $"{kind}-*.txt.gz");

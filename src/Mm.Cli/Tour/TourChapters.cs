@@ -11,6 +11,7 @@ internal static class TourChapters
         new("provider", "Give a BAR a provider: one owner, found again by address, no struct page", ProviderChapter.Tell),
         new("map", "Map one range list for three clients: direct, through the host bridge, refused", MapChapter.Tell),
         new("move", "Move bytes into BAR memory by a peer's DMA engine, and verify them", MoveChapter.Tell),
+        new("share", "Share GPU memory as a buffer: devices import it, it moves while in use, a BAR is revoked", ShareChapter.Tell),
         new("pool", "Publish an NVMe drive's memory, and let the kernel's rules pick the nearest", PoolChapter.Tell),
     ];
 }

@@ -34,10 +34,23 @@ public enum LockRank
     IoSpacePages = 3,
 
     /// <summary>
+    /// Stands for: the lock of an address space, which many may hold and which is held long; it is no ranked lock itself.
+    /// Nobody who holds a lock after this one waits for it. <b>Linux:</b> mmap_lock.
+    /// </summary>
+    AddressSpace = 4,
+
+    /// <summary>
+    /// Protects: which fences a shared buffer waits for, and the buffer's place. Kind: blocking; one at a time. Held while
+    /// the buffer is mapped for a device, where providers are asked, and while importers are told that it moves; its
+    /// readers take no lock. <b>Linux:</b> dma_resv::lock.
+    /// </summary>
+    Reservation = 5,
+
+    /// <summary>
     /// Protects: the shape of a topology while it is edited. Kind: blocking.
     /// May be held while any other lock is taken. <b>Linux:</b> pci_bus_sem.
     /// </summary>
-    Topology = 4,
+    Topology = 6,
 
     /// <summary>
     /// Protects: the set of page maps and what of physical address space they cover, while one is made or ends.
@@ -45,12 +58,6 @@ public enum LockRank
     /// <b>Linux:</b> mem_hotplug_lock and the lock of pgmap_array.
     /// </summary>
     Pagemaps = 8,
-
-    /// <summary>
-    /// Protects: which fences a shared buffer waits for, and the buffer's place. Kind: blocking; one at a time. Held while
-    /// the buffer is mapped for a device; its readers take no lock. <b>Linux:</b> dma_resv::lock.
-    /// </summary>
-    Reservation = 10,
 
     /// <summary>
     /// Protects: the providers of peer memory, found by address. Kind: short.

@@ -73,6 +73,17 @@ public sealed class RankedLock(LockRank rank)
         }
     }
 
+    /// <summary>Checks that the running thread holds nothing from a rank on.</summary>
+    /// <param name="rank">The rank.</param>
+    /// <param name="what">What it is about to do.</param>
+    internal static void CheckNoneHeldFrom(LockRank rank, string what)
+    {
+        if (Check.Enabled)
+        {
+            Check.That(heldRanks >> (int)rank == 0, $"{what} must come before: {Describe(heldRanks)}");
+        }
+    }
+
     /// <summary>Asserts, when checks are on, that the running thread holds a lock of this rank.</summary>
     /// <exception cref="MmBugException">It does not.</exception>
     internal void CheckHeld()

@@ -7,8 +7,8 @@ namespace Mm.Core.Locking;
 /// Owns the order in which they come in: a writer that waits keeps new readers out. What is held is a lease, so that a
 /// migration can hold it from its set-up to its end, whichever thread ends it.
 /// <para><b>Linux:</b> mmap_lock, a rw_semaphore (v6.12). Deliberate difference: readers do not queue among themselves.</para>
-/// <para><b>Invariants:</b> (1) a writer is alone; (2) whoever enters holds no ranked lock: it is the outermost of an
-/// address space's locks, and, since it may be held long, no rank of its own is remembered for it.</para>
+/// <para><b>Invariants:</b> (1) a writer is alone; (2) whoever enters holds no lock of rank
+/// <see cref="LockRank.AddressSpace"/> or after; since it may be held long, by whichever thread, none is remembered for it.</para>
 /// <para><b>Locking:</b> safe from any thread; not recursive.</para>
 /// </remarks>
 internal sealed class SpaceLock
@@ -38,7 +38,7 @@ internal sealed class SpaceLock
     /// <returns>What to dispose.</returns>
     internal Held EnterRead()
     {
-        RankedLock.CheckNoneHeld("entering the lock of an address space");
+        RankedLock.CheckNoneHeldFrom(LockRank.AddressSpace, "entering the lock of an address space");
         while (!TryEnter(isWriter: false))
         {
             queue.WaitUntil("mmap-read", () => CanEnter(isWriter: false));
@@ -51,7 +51,7 @@ internal sealed class SpaceLock
     /// <returns>What to dispose.</returns>
     internal Held EnterWrite()
     {
-        RankedLock.CheckNoneHeld("entering the lock of an address space");
+        RankedLock.CheckNoneHeldFrom(LockRank.AddressSpace, "entering the lock of an address space");
         if (TryEnter(isWriter: true))
         {
             return new Held(this, isWriter: true);

@@ -12,7 +12,7 @@ namespace Mm.Core.Native;
 /// <see cref="Dispose"/>; (3) the memory is released exactly once.</para>
 /// <para><b>Locking:</b> atomic; safe from any thread. Concurrent writers of one byte see what hardware shows.</para>
 /// </remarks>
-public sealed unsafe class NativeRegion : IDisposable
+public sealed unsafe partial class NativeRegion : IDisposable
 {
     private readonly ReservedMemory memory;
     private readonly LeaseTickets tickets = new();

@@ -17,6 +17,7 @@ internal static unsafe partial class OsMemory
     private const nint MapFailed = -1;
     private const int ProtNone = 0;
     private const int ProtReadWrite = 1 | 2;
+    private const int MapShared = 0x01;
     private const int MapPrivate = 0x02;
     private const int MapFixed = 0x10;
     private const int AdviceHugePage = 14; // MADV_HUGEPAGE; Linux alone has it
@@ -72,6 +73,24 @@ internal static unsafe partial class OsMemory
         // SAFETY: MapFixed replaces what is mapped there, and that is the caller's own block, whole.
         _ = mmap(start, (nuint)bytes, ProtReadWrite, MapPrivate | MapLazy | MapFixed, -1, 0);
     }
+
+    /// <summary>Puts pages of a file in the place of a block's own. Linux alone.</summary>
+    /// <param name="start">A page of a block.</param>
+    /// <param name="bytes">How many bytes of the block; whole pages.</param>
+    /// <param name="file">The file.</param>
+    /// <param name="offset">Where in the file; whole pages.</param>
+    /// <returns>Whether it was done; the old pages are there where not.</returns>
+    internal static bool TryMapFile(byte* start, ulong bytes, nint file, long offset) =>
+        // SAFETY: MapFixed replaces what is mapped there, and that is part of the caller's own block.
+        mmap(start, (nuint)bytes, ProtReadWrite, MapShared | MapFixed, (int)file, (nint)offset) != MapFailed;
+
+    /// <summary>Puts private, zeroed pages in the place of a file's. Linux alone.</summary>
+    /// <param name="start">A page of a block.</param>
+    /// <param name="bytes">How many bytes of the block; whole pages.</param>
+    /// <returns>Whether it was done; the file's pages are there where not.</returns>
+    internal static bool TryMapPrivate(byte* start, ulong bytes) =>
+        // SAFETY: as above.
+        mmap(start, (nuint)bytes, ProtReadWrite, MapPrivate | MapLazy | MapFixed, -1, 0) != MapFailed;
 
     /// <summary>Ends the block; its addresses mean nothing afterwards.</summary>
     /// <param name="start">The first address of a block.</param>

@@ -9,7 +9,8 @@ namespace Mm.Core.PhysRanges;
 /// <para><b>Invariants:</b> (1) <see cref="Aperture"/>, <see cref="Owner"/> and <see cref="Name"/> never change;
 /// (2) after <see cref="Validity"/> was invalidated for good, <see cref="MapKindFor"/> answers
 /// <see cref="P2pMapKind.NotSupported"/>.</para>
-/// <para><b>Locking:</b> every member is called from any thread, with no lock of Mm held, and must not block.</para>
+/// <para><b>Locking:</b> every member is called from any thread, with no lock of Mm held but a
+/// shared buffer's reservation, and must not block.</para>
 /// </remarks>
 public interface IP2pProvider
 {

@@ -177,7 +177,7 @@ public sealed class MemoryFile : IDisposable, IValidator
     /// <param name="index">Which.</param>
     /// <param name="page">A reference of it; the caller disposes it.</param>
     /// <returns>Ok; EINVAL: it lies beyond the size, where a fault is SIGBUS; ENOMEM: no memory for it.</returns>
-    internal Errno TryGetPage(PageCount index, out PageRef page)
+    public Errno TryGetPage(PageCount index, out PageRef page)
     {
         page = default;
         using RankedLock.Guard _ = gate.Enter();
@@ -213,12 +213,12 @@ public sealed class MemoryFile : IDisposable, IValidator
     /// <param name="refused">Seals that must not be there.</param>
     /// <param name="first">The first page.</param>
     /// <param name="pins">One pin a page, to be disposed by the caller; none when refused.</param>
-    /// <returns>Ok; EINVAL: the seals are others, or the pages are not all below the size; ENOMEM: no memory for a page.</returns>
-    internal Errno TryPinSealed(FileSeals required, FileSeals refused, PageCount first, Span<PagePin> pins)
+    /// <returns>Ok; EINVAL: the seals are others, or the pages do not all end below the size; ENOMEM: no memory for a page.</returns>
+    public Errno TryPinSealed(FileSeals required, FileSeals refused, PageCount first, Span<PagePin> pins)
     {
         using RankedLock.Guard _ = gate.Enter();
         ThrowIfGone();
-        if ((seals & required) != required || (seals & refused) != FileSeals.None)
+        if ((seals & required) != required || (seals & refused) != FileSeals.None || !HasPages(first, pins.Length))
         {
             return Errno.EINVAL;
         }
@@ -431,6 +431,10 @@ public sealed class MemoryFile : IDisposable, IValidator
 
         page.Dispose();
     }
+
+    // To its last byte, as memfd_pin_folios wants it: half a page at the end does not count.
+    private bool HasPages(PageCount first, int count) =>
+        count > 0 && (ulong)count <= size / PageBytes && first.Value <= (size / PageBytes) - (ulong)count;
 
     private Errno TryMake(ulong index, out PageRef page)
     {

@@ -45,7 +45,7 @@ internal sealed class PageLocks
     /// <param name="page">The page; not held, it may be another one's meanwhile, which only ends the wait.</param>
     internal void WaitUntilUnlocked(Pfn page)
     {
-        RankedLock.CheckNoneHeld("waiting for a page lock");
+        RankedLock.CheckNoneHeldFrom(LockRank.AddressSpace, "waiting for a page lock");
         Pfn head = Head(page);
         _ = Interlocked.Increment(ref waiters);
         queue.WaitUntil("page-lock", () => !IsLocked(head));

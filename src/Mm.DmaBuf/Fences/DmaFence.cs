@@ -97,6 +97,9 @@ public class DmaFence
         }
     }
 
+    /// <summary>Whether somebody waits, so that the signal comes by itself.</summary>
+    private protected bool IsSignalingEnabled => Volatile.Read(ref isSignalingEnabled) != 0;
+
     /// <summary>What a fence whose completion was found by asking signals with.</summary>
     private protected virtual Errno CompletionError => Errno.Ok;
 

@@ -5,15 +5,17 @@ namespace Mm.DmaBuf.Fences;
 /// <summary>A fence that signals when all of its members have, or when any has.</summary>
 /// <remarks>
 /// Owns the list of members, which does not change.
-/// <para><b>Linux:</b> struct dma_fence_array (v6.12). Difference: the error of a failed member is found also when nobody
-/// enabled signaling.</para>
-/// <para><b>Invariants:</b> (1) no member is a container; (2) its error is that of the first failed member.</para>
+/// <para><b>Linux:</b> struct dma_fence_array (v6.12): an array that nobody waited for is found complete by asking its
+/// members, and has no error then, whatever became of them.</para>
+/// <para><b>Invariants:</b> (1) no member is a container; (2) its error is that of the member that failed first since
+/// somebody waits.</para>
 /// <para><b>Locking:</b> safe from any thread.</para>
 /// </remarks>
 public sealed class FenceArray : DmaFence
 {
     private readonly DmaFence[] members;
-    private int pending;
+    private DmaFence? firstFailed; // atomic: null → a member, once
+    private int pending; // atomic
 
     /// <summary>Makes an array.</summary>
     /// <param name="members">The members: one at least, none of them an array or a chain.</param>
@@ -54,16 +56,8 @@ public sealed class FenceArray : DmaFence
     {
         get
         {
-            foreach (DmaFence member in members)
-            {
-                Errno failure = member.GetStatus().Error;
-                if (!failure.IsOk)
-                {
-                    return failure;
-                }
-            }
-
-            return Errno.Ok;
+            DmaFence? failed = Volatile.Read(ref firstFailed);
+            return failed is null ? Errno.Ok : failed.GetStatus().Error;
         }
     }
 
@@ -72,11 +66,12 @@ public sealed class FenceArray : DmaFence
     {
         foreach (DmaFence member in members)
         {
-            if (member.TryAddCallback(_ => Ends(), out _).IsOk)
+            if (member.TryAddCallback(Ends, out _).IsOk)
             {
                 continue;
             }
 
+            NoteFailure(member);
             if (Interlocked.Decrement(ref pending) == 0)
             {
                 return false;
@@ -89,12 +84,17 @@ public sealed class FenceArray : DmaFence
     /// <inheritdoc/>
     protected override bool HasCompleted()
     {
-        int wanted = SignalsOnAny ? 1 : members.Length;
-        int done = 0;
+        // Read before the question whether it is counted: the count goes down once that is so.
+        int left = Volatile.Read(ref pending);
+        if (IsSignalingEnabled)
+        {
+            return left <= 0;
+        }
+
         foreach (DmaFence member in members)
         {
-            done += member.IsSignaled ? 1 : 0;
-            if (done == wanted)
+            left -= member.IsSignaled ? 1 : 0;
+            if (left == 0)
             {
                 return true;
             }
@@ -115,12 +115,21 @@ public sealed class FenceArray : DmaFence
     private static DmaFence FirstOf(ReadOnlySpan<DmaFence> members) =>
         members.IsEmpty ? throw new ArgumentException("an array has one member at least", nameof(members)) : members[0];
 
-    private void Ends()
+    private void Ends(DmaFence member)
     {
+        NoteFailure(member);
         if (Interlocked.Decrement(ref pending) == 0)
         {
             // A reader who asked the members may have signaled it first.
             _ = Signal(CompletionError);
+        }
+    }
+
+    private void NoteFailure(DmaFence member)
+    {
+        if (!member.GetStatus().Error.IsOk)
+        {
+            _ = Interlocked.CompareExchange(ref firstFailed, member, null); // the first one stays
         }
     }
 }

@@ -150,6 +150,15 @@ public sealed class SyncFile : IDisposable
         Fence.SetDeadline(timeNs);
     }
 
+    /// <summary>Another hold on the same fence under the same name, as when a process is sent the file.</summary>
+    /// <returns>The other file.</returns>
+    /// <exception cref="ObjectDisposedException">It is closed.</exception>
+    public SyncFile Duplicate()
+    {
+        ThrowIfClosed();
+        return new SyncFile(Fence, userName);
+    }
+
     /// <summary>Closes it: lets go of its fence, which others may wait for still.</summary>
     public void Dispose()
     {

@@ -200,6 +200,10 @@ public sealed class Reservation
         return Errno.Ok;
     }
 
+    /// <summary>Enters the lock, or goes on in it where this thread holds it: for leases that end inside and outside.</summary>
+    internal ReservationLock LockOrGoOn() =>
+        Holder == Environment.CurrentManagedThreadId ? ReservationLock.Borrow(this) : Lock();
+
     internal static FenceUsage Checked(FenceUsage usage) => usage is >= FenceUsage.Kernel and <= FenceUsage.Bookkeep
         ? usage
         : throw new ArgumentOutOfRangeException(nameof(usage), usage, "a usage is kernel, write, read or bookkeep");

@@ -16,12 +16,19 @@ public readonly ref struct ReservationLock : IDisposable
 
     private readonly Reservation? reservation;
     private readonly RankedLock.Guard guard;
+    private readonly bool isBorrowed;
 
     internal ReservationLock(Reservation reservation, RankedLock.Guard guard)
     {
         this.reservation = reservation;
         this.guard = guard;
         reservation.Holder = Environment.CurrentManagedThreadId;
+    }
+
+    private ReservationLock(Reservation reservation)
+    {
+        this.reservation = reservation;
+        isBorrowed = true;
     }
 
     private Reservation Held => reservation is not null && reservation.Holder == Environment.CurrentManagedThreadId
@@ -148,7 +155,7 @@ public readonly ref struct ReservationLock : IDisposable
     /// <exception cref="SynchronizationLockException">A copy of the token has left it before.</exception>
     public void Dispose()
     {
-        if (reservation is not null)
+        if (reservation is not null && !isBorrowed)
         {
             if (reservation.Holder == Environment.CurrentManagedThreadId)
             {
@@ -156,6 +163,19 @@ public readonly ref struct ReservationLock : IDisposable
             }
 
             guard.Dispose();
+        }
+    }
+
+    /// <summary>A token of a lock that the thread holds already; disposing it leaves nothing.</summary>
+    internal static ReservationLock Borrow(Reservation reservation) => new(reservation);
+
+    /// <summary>Checks that this token holds a reservation.</summary>
+    /// <exception cref="InvalidOperationException">It holds another, or none any more.</exception>
+    internal void RequireOf(Reservation wanted)
+    {
+        if (!ReferenceEquals(Held, wanted))
+        {
+            throw new InvalidOperationException("the token is of another buffer's reservation");
         }
     }
 

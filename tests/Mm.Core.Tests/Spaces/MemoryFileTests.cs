@@ -192,6 +192,18 @@ public sealed class MemoryFileTests
     }
 
     [Test]
+    public void PinSealed_OfHalfAPageAtTheEndOrOfNothing_IsEinval()
+    {
+        Write(0, Page);
+        Assert.That(file.TryResize(new ByteCount(Page + 100)), Is.EqualTo(Errno.Ok));
+        var pins = new PagePin[2];
+        Assert.That(file.TryPinSealed(FileSeals.None, FileSeals.None, default, pins), Is.EqualTo(Errno.EINVAL));
+        Assert.That(file.TryPinSealed(FileSeals.None, FileSeals.None, default, []), Is.EqualTo(Errno.EINVAL));
+        Assert.That(file.TryPinSealed(FileSeals.None, FileSeals.None, default, pins.AsSpan(0, 1)), Is.EqualTo(Errno.Ok));
+        pins[0].Dispose();
+    }
+
+    [Test]
     public void PinSealed_WithoutMemory_PinsNothing()
     {
         Write(0, Page);

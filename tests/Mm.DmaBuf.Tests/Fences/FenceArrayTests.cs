@@ -39,7 +39,7 @@ internal sealed class FenceArrayTests
 
         Assert.That(array.IsSignaled, Is.False);
         second.Signal(Errno.EIO).ThrowIfError();
-        Assert.That(array.GetStatus(), Is.EqualTo(FenceStatus.Failed(Errno.EIO)));
+        Assert.That(array.GetStatus().Error, Is.EqualTo(enables ? Errno.EIO : Errno.Ok), "a failure is seen by who waits");
     }
 
     [TestCase(false)]
@@ -72,6 +72,27 @@ internal sealed class FenceArrayTests
         second.Signal(Errno.ECANCELED).ThrowIfError();
         first.Signal().ThrowIfError();
         Assert.That(array.GetStatus().Error, Is.EqualTo(Errno.ECANCELED));
+    }
+
+    [Test]
+    public void Error_OfAMemberThatFailedBeforeAnybodyWaited_IsFoundByWaiting()
+    {
+        DmaFence failed = rig.Fence();
+        DmaFence pending = rig.Fence();
+        FenceArray array = rig.Array(failed, pending);
+        failed.Signal(Errno.ENOENT).ThrowIfError();
+        array.EnableSignaling();
+        pending.Signal(Errno.EIO).ThrowIfError();
+        Assert.That(array.GetStatus().Error, Is.EqualTo(Errno.ENOENT), "the first that was seen");
+    }
+
+    [Test]
+    public void Error_OfMembers_IsNotTheArraysWhereNobodyWaited()
+    {
+        DmaFence failed = rig.Fence();
+        FenceArray array = rig.Array(failed, rig.Contexts.Stub);
+        failed.Signal(Errno.ENOENT).ThrowIfError();
+        Assert.That(array.GetStatus(), Is.EqualTo(FenceStatus.Signaled));
     }
 
     [Test]

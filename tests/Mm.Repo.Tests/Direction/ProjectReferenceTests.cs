@@ -13,8 +13,8 @@ public sealed class ProjectReferenceTests
         ["Mm.Hmm"] = ["Mm.Core"],
         ["Mm.DmaBuf"] = ["Mm.Core", "Mm.P2pDma"],
         ["Mm.Devices"] = ["Mm.Core", "Mm.P2pDma", "Mm.DmaBuf"],
-        ["Mm.Conformance"] = ["Mm.Core", "Mm.P2pDma", "Mm.Devices"],
-        ["Mm.Cli"] = ["Mm.Core", "Mm.P2pDma", "Mm.Conformance"],
+        ["Mm.Conformance"] = ["Mm.Core", "Mm.P2pDma", "Mm.Hmm", "Mm.DmaBuf", "Mm.Devices"],
+        ["Mm.Cli"] = ["Mm.Core", "Mm.P2pDma", "Mm.Hmm", "Mm.DmaBuf", "Mm.Conformance"],
     };
 
     private static readonly string[] LibraryPackages = ["SharpZipLib", "Microsoft.Extensions.ObjectPool"];

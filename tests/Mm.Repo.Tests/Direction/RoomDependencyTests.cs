@@ -20,7 +20,7 @@ public sealed class RoomDependencyTests
             "Machines", "Bars", "Routing", "Providers", "Mapping", "Pools",
         ],
         ["Mm.Hmm"] = ["Faulting", "Copying", "Migration", "Exclusive", "Mirrors"],
-        ["Mm.DmaBuf"] = ["Fences", "Reservations"],
+        ["Mm.DmaBuf"] = ["Fences", "Reservations", "Buffers", "Attachments", "Exporters"],
         ["Mm.Devices"] = ["Iommufd", "Nics/PagePools"],
     };
 
@@ -45,6 +45,7 @@ public sealed class RoomDependencyTests
 
     [TestCase("Mm.Core")]
     [TestCase("Mm.P2pDma")]
+    [TestCase("Mm.DmaBuf")]
     public void Architecture_NamesEachRoom(string project)
     {
         string page = Repository.Read("docs/architecture.md");

@@ -13,6 +13,7 @@ public sealed partial class RawIntegerTests
         ["ByteCount.FromMiB(mib)"] = "makes the word",
         ["ByteCount.FromGiB(gib)"] = "makes the word",
         ["SyncFile.MaxNameLength"] = "characters of a name",
+        ["DmaBuffer.MaxNameLength"] = "characters of a name",
         ["IMachineImporter.SniffLength"] = "characters of a file, which index a span",
         ["ImportError.MaxFoundLength"] = "characters of a message",
         ["LinkBandwidth..ctor(BytesPerSecond)"] = "is a word itself: a rate, not a count",

@@ -1,0 +1,37 @@
+namespace Mm.Conformance.Tests.DmaBuf;
+
+/// <summary>One rule of dma-buf that a <see cref="WrongDmaBufProgram"/> gets wrong.</summary>
+internal enum DmaBufTwist
+{
+    None,
+    AdvanceByOneMore,
+    TimelineStaysAtZero,
+    ClosedTimelineLeavesFencesPending,
+    ValuesDoNotWrap,
+    MergeTakesTheFirstOnly,
+    WholeTellsTheFailureOfEach,
+    WaitAsksWithoutEnabling,
+    ImportOfAWriteIsARead,
+    ImportOfAReadIsAWrite,
+    ImportOfBothIsARead,
+    ImportOfNothingIsTaken,
+    ExportForAReaderWaitsForReaders,
+    ExportForAWriterWaitsForWritersOnly,
+    ReadyToWriteWhenReadable,
+    ReadyToReadWhenWritable,
+    EndNeedsNoBeginning,
+    BeginningIsForgotten,
+    UnknownAccessFlagsAreIgnored,
+    ShrinkSealIsNotWanted,
+    WriteSealIsTaken,
+    OffsetIsRoundedDown,
+    SizeIsRoundedUp,
+    FileIsAsLongAsNeeded,
+    HeapFlagsAreIgnored,
+    HeapLengthIsRoundedDown,
+    MapReachesOnePageFurther,
+    MapBeginsAtZero,
+    SeekFromHereIsFromTheBeginning,
+    SeekTakesDistances,
+    SeekToTheEndIsZero,
+}
