@@ -58,16 +58,29 @@ public sealed class MemoryFileTests
     }
 
     [Test]
-    public void Resize_Down_TellsMappingsBeforePagesGo()
+    public void Resize_Down_TellsMappingsBeforePagesGoAndAfter()
     {
         Write(0, 3 * Page);
         Assert.That(file.TryGetPage(new PageCount(2), out PageRef last), Is.EqualTo(Errno.Ok));
         var watcher = new Watcher(() => last.Info.References);
         Assert.That(file.TryMap(SharedWrite, watcher, out FileMapping? mapping), Is.EqualTo(Errno.Ok));
         Assert.That(file.TryResize(new ByteCount(Page + 1)), Is.EqualTo(Errno.Ok));
-        Assert.That(watcher.Calls, Is.EqualTo(new[] { (new PageCount(2), 2U) }), "the file still held its page when it told");
+        var told = new[] { (file, new PageCount(2), 2U), (file, new PageCount(2), 1U) };
+        Assert.That(watcher.Calls, Is.EqualTo(told), "the file held its page when it told first, and no more the second time");
         Assert.That(last.Info.References, Is.EqualTo(1U));
         last.Dispose();
+        mapping!.Dispose();
+    }
+
+    [Test]
+    public void Resize_Down_LetsWatchersLookAtTheFile()
+    {
+        Write(0, 2 * Page);
+        var watcher = new Watcher(() => (uint)file.Size.Value + (uint)file.PagesInMemory.Value);
+        Assert.That(file.TryMap(SharedWrite, watcher, out FileMapping? mapping), Is.EqualTo(Errno.Ok));
+        Assert.That(file.TryResize(new ByteCount(Page)), Is.EqualTo(Errno.Ok));
+        uint[] seen = [.. watcher.Calls.Select(static call => call.Seen)];
+        Assert.That(seen, Is.EqualTo(new[] { (uint)Page + 2, (uint)Page + 1 }), "no lock is held, and the new size stands already");
         mapping!.Dispose();
     }
 
@@ -237,8 +250,8 @@ public sealed class MemoryFileTests
 
     private sealed class Watcher(Func<uint>? look = null) : IFileWatcher
     {
-        internal List<(PageCount First, uint Seen)> Calls { get; } = [];
+        internal List<(MemoryFile File, PageCount First, uint Seen)> Calls { get; } = [];
 
-        public void RemovePages(MemoryFile file, PageCount first) => Calls.Add((first, look?.Invoke() ?? 0));
+        public void RemovePages(MemoryFile file, PageCount first) => Calls.Add((file, first, look?.Invoke() ?? 0));
     }
 }
