@@ -142,7 +142,7 @@ public sealed class AreaMigration : IDisposable
         isFinished = true;
         if (!isMoved)
         {
-            steps.Move(fillHole: null);
+            steps.Abandon();
         }
 
         steps.Finish();

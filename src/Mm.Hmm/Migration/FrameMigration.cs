@@ -92,7 +92,7 @@ public sealed class FrameMigration : IDisposable
         isFinished = true;
         if (!isMoved)
         {
-            steps.Move(fillHole: null);
+            steps.Abandon();
         }
 
         steps.Finish();

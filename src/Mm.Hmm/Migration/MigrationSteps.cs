@@ -170,6 +170,15 @@ internal sealed class MigrationSteps
         }
     }
 
+    /// <summary>Nothing moves, whatever has a destination.</summary>
+    internal void Abandon()
+    {
+        for (int index = 0; index < Count; index++)
+        {
+            Stay(index, StayReason.NoDestination);
+        }
+    }
+
     /// <summary>Puts entries back, of the destination where a page has moved, of the source elsewhere, and lets go of all.</summary>
     /// <remarks><b>Linux:</b> migrate_device_finalize.</remarks>
     internal void Finish()
