@@ -99,6 +99,8 @@ public sealed class FrameMigrationTests
         VirtRange range = OnDevice(rig, 1, out Pfn[] frames);
         FrameMigration migration = FrameMigration.SetUp(rig.Machine.Spaces, frames);
         Give(rig, migration, 0);
+        rig.Write(migration.Sources[0], migration.Targets[0].Page);
+        migration.SetWritten(0);
         Assert.That(rig.Space.Tables.Read(range.Start).IsMigration, Is.True);
         migration.Dispose();
         migration.Dispose();
