@@ -66,7 +66,7 @@ public readonly record struct VirtRange
     public bool Contains(VirtRange other)
     {
         ulong offset = unchecked(other.Start.Value - Start.Value); // wraps to a huge distance when below
-        return offset <= Length.Value && other.Length.Value <= Length.Value - offset;
+        return other.Start >= Start && offset <= Length.Value && other.Length.Value <= Length.Value - offset;
     }
 
     /// <summary>Whether the two ranges share a byte; an empty range shares none.</summary>

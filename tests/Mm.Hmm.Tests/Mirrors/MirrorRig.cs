@@ -12,14 +12,17 @@ internal sealed class MirrorRig : IDisposable
     internal const int PageBytes = 4096;
     private const ulong RamMiB = 64;
 
+    private readonly bool hasOwnEngines;
+
     internal MirrorRig(
-        MirrorMemoryKind kind = MirrorMemoryKind.Private, ulong deviceMiB = 4, Func<IPageBytes, ICopyEngine>? makeEngine = null)
+        MirrorMemoryKind kind = MirrorMemoryKind.Private, ulong deviceMiB = 4, bool hasOwnEngines = false)
     {
         Kind = kind;
+        this.hasOwnEngines = hasOwnEngines;
         Machine = Machine.CreateBuilder()
             .AddRam(new NodeId(0), new PhysRange(PhysAddr.Zero, ByteCount.FromMiB(RamMiB)))
             .Build();
-        Devices = [MakeDevice(0, deviceMiB, makeEngine), MakeDevice(1, deviceMiB, makeEngine)];
+        Devices = [MakeDevice(0, deviceMiB), MakeDevice(1, deviceMiB)];
         Machine.Spaces.TryCreate(out AddressSpace? space).ThrowIfError();
         Space = space!;
         Mirrors = [Open(Devices[0], Space), Open(Devices[1], Space)];
@@ -194,8 +197,13 @@ internal sealed class MirrorRig : IDisposable
         Assert.That(Machine.NativeBytes, Is.EqualTo(ByteCount.Zero), "native memory is left");
     }
 
-    private MirrorDevice MakeDevice(int number, ulong deviceMiB, Func<IPageBytes, ICopyEngine>? makeEngine)
+    // A stepped engine works while somebody waits for it, so that the same calls fail the same copies.
+    private DeviceCopyEngine MakeEngine(IPageBytes bytes) =>
+        new("gpu-copy", bytes, Machine.Faults, CopyEngineDrive.Stepped);
+
+    private MirrorDevice MakeDevice(int number, ulong deviceMiB)
     {
+        Func<IPageBytes, ICopyEngine>? makeEngine = hasOwnEngines ? MakeEngine : null;
         string name = $"gpu{number}";
         var size = ByteCount.FromMiB(deviceMiB);
         MirrorDevice? device;
