@@ -1,4 +1,3 @@
-using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 using System.Runtime.Intrinsics;
 using Mm.Core.Checks;
@@ -23,10 +22,11 @@ internal static class Words
     internal static Span<ulong> Of(Span<PhysRange> ranges) => MemoryMarshal.Cast<PhysRange, ulong>(ranges);
 
     // For words of other assemblies; the size is looked at, since no test here can hold it.
-    internal static Span<ulong> Of<T>(Span<T> words)
+    // SAFETY: only the size of a type is asked; no pointer is made.
+    internal static unsafe Span<ulong> Of<T>(Span<T> words)
         where T : unmanaged
     {
-        Check.That(Unsafe.SizeOf<T>() == sizeof(ulong), $"{typeof(T).Name} is one 64-bit integer");
+        Check.That(sizeof(T) == sizeof(ulong), "a word is one 64-bit integer");
         return MemoryMarshal.Cast<T, ulong>(words);
     }
 

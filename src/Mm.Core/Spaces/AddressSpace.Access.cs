@@ -102,6 +102,11 @@ public sealed partial class AddressSpace
     public void CollectPagemap(VirtAddr start, Span<PageView> into)
     {
         ThrowIfEnded();
+        if ((start.Value & PageMask) != 0)
+        {
+            throw new ArgumentException($"start must be a page's address; it is {start}", nameof(start));
+        }
+
         using SpaceLock.Held held = Lock.EnterRead();
         for (int index = 0; index < into.Length; index++)
         {

@@ -20,7 +20,8 @@ public sealed partial class AddressSpace
         child = null;
         using SpaceLock.Held held = Lock.EnterWrite();
         var copy = new AddressSpace(Owner, Family);
-        Errno errno = copy.TakeAreasOf(this);
+        copy.TakeAreasOf(this);
+        Errno errno = Errno.Ok;
         var fork = new SpaceFork(this, copy);
         foreach (Area area in AreaSet.Areas)
         {
@@ -66,17 +67,12 @@ public sealed partial class AddressSpace
         }
     }
 
-    private Errno TakeAreasOf(AddressSpace parent)
+    private void TakeAreasOf(AddressSpace parent)
     {
         var copies = new List<Area>();
         foreach (Area area in parent.AreaSet.Areas)
         {
-            Errno errno = files.TryHold(area.Traits, out _);
-            if (!errno.IsOk)
-            {
-                return errno;
-            }
-
+            files.Inherit(area.Traits);
             copies.Add(area with
             {
                 AnonRoot = area.AnonRoot == 0 ? 0 : Owner.NextRoot(),
@@ -87,6 +83,5 @@ public sealed partial class AddressSpace
 
         ChangeAreas(() => AreaSet.CopyFrom(copies));
         files.Reconcile();
-        return Errno.Ok;
     }
 }

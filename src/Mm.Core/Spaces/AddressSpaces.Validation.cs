@@ -19,7 +19,7 @@ public sealed partial class AddressSpaces
 
         foreach ((Pfn page, Tally tally) in mapped)
         {
-            ulong small = Parts.Frames.Describe(page).MapCount;
+            ulong small = Parts.Frames.Meta(page.Value).MapCount;
             Check.That(small == tally.Small, $"invariant 2: {page} has {tally.Small} entries, and counts {small}");
             ulong entire = Parts.Frames.EntireMapCountOf(page);
             bool isLeafCount = tally.Leaves == 0 || entire == tally.Leaves;

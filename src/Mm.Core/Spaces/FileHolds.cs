@@ -35,6 +35,17 @@ internal sealed class FileHolds(AddressSpace space) : IFileWatcher
         return errno;
     }
 
+    /// <summary>Takes a hold for an area that a child inherits: what its parent may do it may, whatever was sealed since.</summary>
+    /// <param name="inherited">What the area is.</param>
+    /// <remarks><b>Linux:</b> dup_mmap, which takes the file without asking its seals.</remarks>
+    internal void Inherit(AreaTraits inherited)
+    {
+        if (inherited.Backing is MemoryFile file)
+        {
+            holds.Add(file.MapInherited(inherited, this));
+        }
+    }
+
     /// <summary>Lets go of what no area needs any more, and of what is held twice.</summary>
     internal void Reconcile()
     {

@@ -173,6 +173,19 @@ public sealed class MemoryFile : IDisposable, IValidator
         return Errno.Ok;
     }
 
+    /// <summary>Lets an area of a child map the file as its parent's does, whatever was sealed since.</summary>
+    /// <param name="traits">What the area is.</param>
+    /// <param name="watcher">Who is told when pages go.</param>
+    /// <returns>The hold on the file.</returns>
+    internal FileMapping MapInherited(AreaTraits traits, IFileWatcher watcher)
+    {
+        using RankedLock.Guard _ = gate.Enter();
+        ThrowIfGone();
+        var mapping = new FileMapping(this, traits, watcher);
+        mappings.Add(mapping);
+        return mapping;
+    }
+
     /// <summary>A page of the file, made if there is none yet.</summary>
     /// <param name="index">Which.</param>
     /// <param name="page">A reference of it; the caller disposes it.</param>

@@ -3,7 +3,6 @@ using Mm.Core.Notifiers;
 using Mm.Core.Spaces;
 using Mm.Hmm.Exclusive;
 using Mm.Hmm.Tests.Faulting;
-using Mm.Hmm.Tests.Mirrors;
 using static Mm.Hmm.Tests.Mirrors.MirrorRig;
 
 namespace Mm.Hmm.Tests.Exclusive;

@@ -2,7 +2,6 @@ using Mm.Core;
 using Mm.Core.Spaces;
 using Mm.Hmm.Faulting;
 using Mm.Hmm.Mirrors;
-using Mm.Hmm.Tests.Mirrors;
 using static Mm.Hmm.Tests.Mirrors.MirrorRig;
 
 namespace Mm.Hmm.Tests.Faulting;
