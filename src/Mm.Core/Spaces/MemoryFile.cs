@@ -17,7 +17,7 @@ namespace Mm.Core.Spaces;
 /// <para><b>Locking:</b> safe from any thread; rank <see cref="LockRank.File"/>, held while pages are allocated and while
 /// watchers are told.</para>
 /// </remarks>
-public sealed class MemoryFile : IDisposable, IValidator
+public sealed partial class MemoryFile : IDisposable, IValidator
 {
     private const ulong PageBytes = 4096;
     private const ulong LargestSize = long.MaxValue;
@@ -393,56 +393,6 @@ public sealed class MemoryFile : IDisposable, IValidator
         }
 
         return false;
-    }
-
-    // Mappings are told without the lock, before the pages go, and again for who took a page in between.
-    private void Truncate(FileMapping[] told)
-    {
-        var first = new ByteCount(Size.Value).ToPagesRoundUp();
-        foreach (FileMapping mapping in told)
-        {
-            mapping.Watcher.RemovePages(this, first);
-        }
-
-        using (gate.Enter())
-        {
-            RemovePages();
-        }
-
-        foreach (FileMapping mapping in told)
-        {
-            mapping.Watcher.RemovePages(this, first);
-        }
-    }
-
-    private void RemovePages()
-    {
-        ulong limit = new ByteCount(size).ToPagesRoundUp().Value;
-        foreach ((ulong index, PageRef page) in pages)
-        {
-            if (index >= limit)
-            {
-                Put(page);
-                _ = pages.Remove(index); // a dictionary allows removal while it is gone over
-            }
-        }
-
-        ulong kept = size % PageBytes;
-        if (kept != 0 && pages.TryGetValue(limit - 1, out PageRef last))
-        {
-            using SpanLease lease = Lease(last, kept, (int)(PageBytes - kept));
-            lease.Bytes.Clear();
-        }
-    }
-
-    private void Put(PageRef page)
-    {
-        if (MappingWord != 0)
-        {
-            page.Table.SetBelongsTo(page.Page, mapping: 0, index: 0);
-        }
-
-        page.Dispose();
     }
 
     // To its last byte, as memfd_pin_folios wants it: half a page at the end does not count.

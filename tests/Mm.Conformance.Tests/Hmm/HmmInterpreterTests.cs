@@ -105,7 +105,7 @@ internal sealed class HmmInterpreterTests
     [TestCase("fork = ok\nchild fork = ok", "not an operation, found \"fork\"")]
     [TestCase("fork = ok\nchild exit = ok\nchild exit = ok", "there is no child")]
     [TestCase("end of it", "3:5: a word too many")]
-    [TestCase("end\ncpu-read A 0 = ok", "4:10: a program must begin here, found \"cpu-read\", allowed program")]
+    [TestCase("end\ncpu-read A 0 = ok", "4:1: a program must begin here, found \"cpu-read\", allowed program")]
     [TestCase("end\nprogram x private", "not a number, found \"x\", allowed a seed")]
     [TestCase("end\nprogram 2 public", "not a kind of program, found \"public\", allowed private, coherent, huge, pins or pins-coherent")]
     [TestCase("program 2 private", "not an operation, found \"program\"")]

@@ -26,7 +26,6 @@ internal sealed class HmmProgramTests
     {
         yield return new TestCaseData(CopyFaults.Page).SetArgDisplayNames("copies");
         yield return new TestCaseData(FaultPoint.DevicePage).SetArgDisplayNames("device pages");
-        yield return new TestCaseData(FaultPoint.PageAlloc).SetArgDisplayNames("pages");
     }
 
     [TestCaseSource(nameof(Points))]
