@@ -158,7 +158,7 @@ public sealed class MirrorDeviceTests
         Assert.That(engine.Counters.Copied, Is.EqualTo(new PageCount(2)));
         Assert.That(rig.Read(range), Is.EqualTo(Words(2)));
         rig.Device.Dispose();
-        using var jobs = new CopyJobPool().Rent();
+        using CopyJob jobs = new CopyJobPool().Rent();
         jobs.Add(PageCopy.Clear(new Pfn(1)));
         Assert.That(engine.TrySubmit(jobs), Is.EqualTo(Errno.ENODEV));
     }
