@@ -1,0 +1,152 @@
+using Mm.Core;
+using Mm.Core.Checks;
+using Mm.Core.Frames;
+using Mm.Core.Native;
+using Mm.Core.Spaces;
+using Mm.Hmm.Migration;
+using Mm.Hmm.Mirrors;
+
+namespace Mm.Hmm.Tests.Mirrors;
+
+/// <summary>A small machine whose address spaces stop at the explorer's points, with a device and a process that opened it.</summary>
+internal sealed class RacingRig : IDisposable
+{
+    /// <summary>Makes one.</summary>
+    /// <param name="points">The explorer's points.</param>
+    /// <param name="hidden">A point that is passed by: one that is reached with a lock held, which another actor enters.</param>
+    internal RacingRig(IYieldPoints points, string? hidden = null)
+    {
+        points = hidden is null ? points : new OtherPoints(points, hidden);
+        Machine = Machine.CreateBuilder()
+            .AddRam(new NodeId(0), new PhysRange(PhysAddr.Zero, ByteCount.FromMiB(8)))
+            .Build();
+        Spaces = new AddressSpaces(new SpaceParts(
+            Machine.Frames, Machine.Allocator, Machine.Memory, new PhysicalBytes(Machine.AddressMap, Machine.Memory),
+            Machine.Pagemaps, Machine.Faults, Machine.Profile, points));
+        MirrorDevice.TryCreatePrivate(Machine, "gpu", ByteCount.FromMiB(2), out MirrorDevice? device).ThrowIfError();
+        Device = device!;
+        Spaces.TryCreate(out AddressSpace? space).ThrowIfError();
+        Space = space!;
+        Mirror = MirrorRig.Open(Device, Space);
+    }
+
+    internal Machine Machine { get; }
+
+    internal AddressSpaces Spaces { get; }
+
+    internal MirrorDevice Device { get; }
+
+    internal AddressSpace Space { get; }
+
+    internal DeviceMirror Mirror { get; }
+
+    internal AddressSpace? Child { get; set; }
+
+    /// <summary>Whether every actor came to its end: what a failed schedule leaves cannot be cleared away.</summary>
+    internal bool IsAtRest { get; private set; }
+
+    internal VirtRange Map(int pages)
+    {
+        var request = new AreaRequest(new PageCount((ulong)pages).ToBytes(), new AreaTraits(AreaKind.AnonymousPrivate, AreaAccess.ReadWrite));
+        Space.TryMap(request, out VirtRange placed).ThrowIfError();
+        return placed;
+    }
+
+    /// <summary>Pages that hold one byte all over, in RAM or on the device.</summary>
+    internal VirtRange MapFilled(int pages, byte value, bool isOnDevice)
+    {
+        VirtRange range = Map(pages);
+        MirrorRig.Write(Space, range, Bytes(pages, value));
+        if (isOnDevice)
+        {
+            Mirror.TryMigrateToDevice(range, out _).ThrowIfError();
+        }
+
+        return range;
+    }
+
+    internal static byte[] Bytes(int pages, byte value)
+    {
+        byte[] bytes = new byte[pages * MirrorRig.PageBytes];
+        bytes.AsSpan().Fill(value);
+        return bytes;
+    }
+
+    internal static bool Holds(AddressSpace space, VirtRange range, byte value)
+    {
+        byte[] bytes = new byte[(int)range.Length.Value];
+        return space.Read(range.Start, bytes) == FaultResult.Done && !bytes.AsSpan().ContainsAnyExcept(value);
+    }
+
+    internal bool Holds(VirtRange range, byte value) => Holds(Space, range, value);
+
+    /// <summary>One byte in every page, by the CPU.</summary>
+    internal void Touch(VirtRange range, Action<FaultResult> ended)
+    {
+        byte[] one = new byte[1];
+        ended(Space.Read(range.Start, one));
+    }
+
+    /// <summary>Brings a device's page home whoever maps it, as a driver that evicts does.</summary>
+    /// <returns>Why it stayed; none if it did not.</returns>
+    internal StayReason Evict(Pfn page)
+    {
+        using FrameMigration migration = FrameMigration.SetUp(Spaces, [page]);
+        if (migration.Sources[0].Migrates)
+        {
+            Machine.Allocator.TryAllocate(AllocationRequest.User, out PageRef target).ThrowIfError();
+            Device.Bytes.TryLease(page, PageSize.Small, out SpanLease from).ThrowIfError();
+            using (from)
+            {
+                using SpanLease to = Machine.Lease(new PhysRange(target.Page.Address, PageSize.Small.Bytes));
+                from.Bytes.CopyTo(to.Bytes);
+            }
+
+            migration.SetTarget(0, target);
+            migration.SetWritten(0);
+        }
+
+        migration.Move();
+        return migration.Reasons[0];
+    }
+
+    internal Pte EntryAt(VirtRange range) => Space.Tables.Read(range.Start);
+
+    internal bool IsValid()
+    {
+        Spaces.Validate();
+        Machine.Validate();
+        IsAtRest = true;
+        return true;
+    }
+
+    public void Dispose()
+    {
+        if (!IsAtRest)
+        {
+            return;
+        }
+
+        Spaces.Dispose(); // the child too, and the pages of zeros
+        Mirror.Dispose();
+        Assert.That(Device.UsedPages, Is.EqualTo(PageCount.Zero), "a device's page is left");
+        Device.Dispose();
+        Assert.That(Machine.Allocator.Statistics.InUse, Is.EqualTo(PageCount.Zero), "a page of RAM is left");
+        Machine.Validate();
+        Machine.Dispose();
+        Assert.That(Machine.NativeBytes, Is.EqualTo(ByteCount.Zero), "native memory is left");
+    }
+
+    private sealed class OtherPoints(IYieldPoints points, string hidden) : IYieldPoints
+    {
+        public void Reach(string point)
+        {
+            if (point != hidden)
+            {
+                points.Reach(point);
+            }
+        }
+
+        public void WaitUntil(string point, Func<bool> isReady) => points.WaitUntil(point, isReady);
+    }
+}
