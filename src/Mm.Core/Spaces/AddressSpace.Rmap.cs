@@ -162,6 +162,28 @@ public sealed partial class AddressSpace
         return false;
     }
 
+    /// <summary>Locks and holds the page that an entry names, as long as the entry stands.</summary>
+    /// <param name="at">The address.</param>
+    /// <param name="entry">The entry, which holds its page.</param>
+    /// <param name="held">A reference of the page, which is locked.</param>
+    /// <param name="isGone">Whether another entry stands there; if not, and nothing is locked, somebody else has the lock.</param>
+    /// <returns>Whether it is locked and held.</returns>
+    /// <remarks><b>Linux:</b> do_swap_page of later kernels, which looks, locks and holds under the lock of the table. Here
+    /// the gate stands for it: who takes an entry away drops its reference only after FlushTlb has passed the gate.</remarks>
+    internal bool TryLockEntry(VirtAddr at, Pte entry, out PageRef held, out bool isGone)
+    {
+        held = default;
+        using RankedLock.Guard _ = tlbGate.Enter();
+        isGone = Tables.Read(at) != entry;
+        if (isGone || !PageLocks.TryLock(entry.Frame))
+        {
+            return false;
+        }
+
+        Check.That(Parts.Frames.TryGet(entry.Frame, out held).IsOk, "invariant 2: a device-private entry holds its page");
+        return true;
+    }
+
     /// <summary>Gives an area the number of its pages' root: a neighbour's where the two could become one area.</summary>
     /// <param name="area">The area, without root.</param>
     /// <remarks><b>Linux:</b> __anon_vma_prepare, find_mergeable_anon_vma.</remarks>

@@ -127,33 +127,45 @@ internal sealed partial class PageFaults(AddressSpace space)
         }
     }
 
-    // The page is locked before the driver is asked, and who finds it locked waits: threads that fault together do not
-    // make it look used by one another.
+    // The page is locked before it is held, and who finds it locked waits without holding it: threads that fault together
+    // do not make it look used by one another, whoever of them stops where.
     private FaultResult BringFromDevice(Area area, VirtAddr page, Pte entry)
     {
-        Pfn frame = entry.Frame;
-        if (!Frames.TryGet(frame, out PageRef held).IsOk)
+        if (Owner.FaultsShareReferences)
         {
-            return FaultResult.Done;
+            return BringFromDeviceUnlocked(area, page, entry);
         }
 
         space.Parts.Points?.Reach("device-fault");
-        bool locks = !Owner.FaultsShareReferences;
-        if (locks && !space.PageLocks.TryLock(frame))
+        if (!space.TryLockEntry(page, entry, out PageRef held, out bool isGone))
         {
-            held.Dispose(); // waiting with a reference would keep the page from moving
-            space.PageLocks.WaitUntilUnlocked(frame);
+            if (!isGone)
+            {
+                space.PageLocks.WaitUntilUnlocked(entry.Frame);
+            }
+
             return FaultResult.Done;
         }
 
-        FaultResult result = Tables.Read(page) == entry ? AskDriver(area, page, frame) : FaultResult.Done;
-        if (locks)
-        {
-            space.PageLocks.Unlock(frame);
-        }
-
+        space.Parts.Points?.Reach("device-page-locked");
+        FaultResult result = AskDriver(area, page, entry.Frame);
+        space.PageLocks.Unlock(entry.Frame);
         held.Dispose();
         return result;
+    }
+
+    private FaultResult BringFromDeviceUnlocked(Area area, VirtAddr page, Pte entry)
+    {
+        if (!Frames.TryGet(entry.Frame, out PageRef held).IsOk)
+        {
+            return FaultResult.Done;
+        }
+
+        using (held)
+        {
+            space.Parts.Points?.Reach("device-fault");
+            return Tables.Read(page) == entry ? AskDriver(area, page, entry.Frame) : FaultResult.Done;
+        }
     }
 
     private FaultResult AskDriver(Area area, VirtAddr page, Pfn frame)
