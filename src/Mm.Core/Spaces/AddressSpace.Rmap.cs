@@ -102,7 +102,7 @@ public sealed partial class AddressSpace
     {
         using RankedLock.Guard _ = areasGate.Enter();
         while (TryFindMoving(index, source, out VirtAddr at, out Area? area)
-            && !TryRestore(area!, at, source, target, isZero))
+            && !TryRestore(area, at, source, target, isZero))
         {
             // a change of protection came in between: the entry is another one now
         }
@@ -211,9 +211,9 @@ public sealed partial class AddressSpace
     {
         at = new VirtAddr(index << PageSize.Small.Shift);
         area = AreaSet.Find(at);
-        if (area is not null && area.OffsetOf(at).Value == index && Names(Tables.Read(at), page, isMigration: true))
+        if ((area is null || area.OffsetOf(at).Value == index) && Names(Tables.Read(at), page, isMigration: true))
         {
-            return true;
+            return true; // without an area: it is being unmapped, and the entry goes next, with what it holds
         }
 
         for (int other = 0; other < AreaSet.Areas.Length && AreaSet.DisplacedCount != 0; other++)
@@ -229,7 +229,7 @@ public sealed partial class AddressSpace
         return false;
     }
 
-    private bool TryRestore(Area area, VirtAddr at, Pfn source, Pfn target, bool isZero)
+    private bool TryRestore(Area? area, VirtAddr at, Pfn source, Pfn target, bool isZero)
     {
         Pte moving = Tables.Read(at);
         if (!Names(moving, source, isMigration: true))
@@ -237,9 +237,10 @@ public sealed partial class AddressSpace
             return false;
         }
 
+        PteProtection protection = area?.EntryProtection ?? PteProtection.None;
         if (isZero)
         {
-            Pte zero = area.EntryProtection == PteProtection.None
+            Pte zero = protection == PteProtection.None
                 ? Pte.ZeroPage(Owner.ZeroPage).Modify(PteProtection.None)
                 : Pte.ZeroPage(Owner.ZeroPage);
             bool isPut = Tables.TryExchange(at, moving, zero, out _).IsOk;
@@ -251,7 +252,7 @@ public sealed partial class AddressSpace
         Parts.Frames.AddMapping(target);
         Pte entry = Owner.IsDevicePrivate(target)
             ? moving.ToDevicePrivate(target)
-            : moving.ToPresent(target, Owner.IsAnonymous(target), area.EntryProtection);
+            : moving.ToPresent(target, Owner.IsAnonymous(target), protection);
         if (Tables.TryExchange(at, moving, entry, out _).IsOk)
         {
             return true;
