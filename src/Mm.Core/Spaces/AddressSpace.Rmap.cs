@@ -184,6 +184,12 @@ public sealed partial class AddressSpace
         return true;
     }
 
+    /// <summary>Waits while an entry stands and its page is on its way, or locked. The waiter holds no page.</summary>
+    /// <param name="at">The address.</param>
+    /// <param name="entry">The entry: of migration, or one that holds its page.</param>
+    /// <remarks><b>Linux:</b> migration_entry_wait, softleaf_entry_wait_on_locked.</remarks>
+    internal void WaitForEntry(VirtAddr at, Pte entry) => PageLocks.WaitUntil(() => IsOver(at, entry));
+
     /// <summary>Gives an area the number of its pages' root: a neighbour's where the two could become one area.</summary>
     /// <param name="area">The area, without root.</param>
     /// <remarks><b>Linux:</b> __anon_vma_prepare, find_mergeable_anon_vma.</remarks>
@@ -200,6 +206,13 @@ public sealed partial class AddressSpace
             : below is { AnonRoot: not 0, IsInherited: false } && below.CanShareRootWith(area) ? below.AnonRoot
             : Owner.NextRoot();
         area.Sequence = Owner.NextRoot();
+    }
+
+    // A migration entry holds no page, so the page is not looked at: it is restored before the page is unlocked.
+    private bool IsOver(VirtAddr at, Pte entry)
+    {
+        using RankedLock.Guard _ = tlbGate.Enter(); // keeps what the entry holds from going
+        return Tables.Read(at) != entry || (!entry.IsMigration && !PageLocks.IsLocked(entry.Frame));
     }
 
     private static bool Names(Pte entry, Pfn page, bool isMigration) =>

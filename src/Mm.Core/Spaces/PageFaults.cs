@@ -92,7 +92,7 @@ internal sealed partial class PageFaults(AddressSpace space)
         switch (entry.Kind)
         {
             case PteKind.Migration:
-                space.PageLocks.WaitUntilUnlocked(entry.Frame);
+                space.WaitForEntry(page, entry);
                 return FaultResult.Done;
             case PteKind.DeviceExclusive:
                 TakeBackFromDevice(area, page, entry);
@@ -141,7 +141,7 @@ internal sealed partial class PageFaults(AddressSpace space)
         {
             if (!isGone)
             {
-                space.PageLocks.WaitUntilUnlocked(entry.Frame);
+                space.WaitForEntry(page, entry);
             }
 
             return FaultResult.Done;

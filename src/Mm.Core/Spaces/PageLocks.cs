@@ -42,13 +42,20 @@ internal sealed class PageLocks
     }
 
     /// <summary>Waits until nobody has the lock, which somebody else may take again at once.</summary>
-    /// <param name="page">The page; not held, it may be another one's meanwhile, which only ends the wait.</param>
+    /// <param name="page">The page, which the caller holds.</param>
     internal void WaitUntilUnlocked(Pfn page)
     {
-        RankedLock.CheckNoneHeldFrom(LockRank.AddressSpace, "waiting for a page lock");
         Pfn head = Head(page);
+        WaitUntil(() => !IsLocked(head));
+    }
+
+    /// <summary>Waits until something holds that somebody brings about before giving a page's lock back.</summary>
+    /// <param name="isReady">Whether it holds. Who holds no page asks for none here: its metadata may be gone.</param>
+    internal void WaitUntil(Func<bool> isReady)
+    {
+        RankedLock.CheckNoneHeld("waiting for a page lock");
         _ = Interlocked.Increment(ref waiters);
-        queue.WaitUntil("page-lock", () => !IsLocked(head));
+        queue.WaitUntil("page-lock", isReady);
         _ = Interlocked.Decrement(ref waiters);
     }
 

@@ -230,7 +230,7 @@ public static class RangeFault
         private Errno Wait(Pte entry, ulong page)
         {
             last = page;
-            space.PageLocks.WaitUntilUnlocked(entry.Frame);
+            space.WaitForEntry(new VirtAddr(page), entry);
             return Errno.EBUSY;
         }
 
