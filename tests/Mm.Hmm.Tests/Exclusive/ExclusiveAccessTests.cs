@@ -21,7 +21,9 @@ public sealed class ExclusiveAccessTests
         rig.Base.Write(range, Words(1, first: 5));
         Assert.That(EntryAt(rig, range).IsWritable, Is.True);
         Assert.That(rig.Base.Read(range), Is.EqualTo(Words(1, first: 5)));
-        Assert.That(rig.Heard.Select(notice => (notice.Event, notice.Range, notice.Owner)), Is.EqualTo(new[] { (NotifierEvent.Exclusive, range, (object?)null) }));
+        Assert.That(
+            rig.Heard.Select(notice => (notice.Event, notice.Range, notice.Owner)),
+            Is.EqualTo(new[] { (NotifierEvent.Exclusive, range, (object?)null) }));
     }
 
     [Test]

@@ -16,7 +16,8 @@ public sealed partial class AreaMigrationTests
         using var rig = new MigrationRig();
         using MemoryFile file = rig.Base.MakeFile(1);
         Assert.That(rig.Reasons(rig.Base.Map(1, kind: AreaKind.AnonymousShared)), Is.EqualTo(new[] { StayReason.HoleOfFile }));
-        Assert.That(rig.Reasons(rig.Base.Map(1, AreaAccess.ReadWrite, AreaKind.FilePrivate, file)), Is.EqualTo(new[] { StayReason.HoleOfFile }));
+        VirtRange ofFile = rig.Base.Map(1, AreaAccess.ReadWrite, AreaKind.FilePrivate, file);
+        Assert.That(rig.Reasons(ofFile), Is.EqualTo(new[] { StayReason.HoleOfFile }));
     }
 
     [Test]
@@ -139,7 +140,8 @@ public sealed partial class AreaMigrationTests
     }
 
     [Test]
-    public void ReferencedPage_StaysWhereverTheReferenceComesFrom([ValueSource(nameof(Kinds))] MirrorMemoryKind kind, [Values] bool isOnDevice)
+    public void ReferencedPage_StaysWhereverTheReferenceComesFrom(
+        [ValueSource(nameof(Kinds))] MirrorMemoryKind kind, [Values] bool isOnDevice)
     {
         using var rig = new MigrationRig(kind);
         VirtRange range = rig.Base.MapFilled(1);

@@ -1,5 +1,4 @@
 using Mm.Core;
-using Mm.Core.Notifiers;
 using Mm.Core.Pagemaps;
 using Mm.Core.Spaces;
 using Mm.Hmm.Mirrors;

@@ -223,7 +223,9 @@ public sealed partial class DeviceMirrorSelftests(MirrorMemoryKind kind)
 
         rig.Space.TryProtect(range.Start, range.Length, AreaAccess.Read).ThrowIfError();
         MirrorPage[] after = TakeSnapshot(rig.Mirror, range);
-        Assert.That(after.Select(page => (page.Word.IsValid, page.Word.IsWritable, page.Word.MapOrder)), Is.All.EqualTo((true, false, 9)));
+        Assert.That(
+            after.Select(page => (page.Word.IsValid, page.Word.IsWritable, page.Word.MapOrder)),
+            Is.All.EqualTo((true, false, 9)));
     }
 
     [Test]

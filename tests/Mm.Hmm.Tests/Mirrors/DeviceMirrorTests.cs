@@ -110,7 +110,8 @@ public sealed class DeviceMirrorTests
         var pins = new PagePin[1];
         rig.Space.TryPin(Part(range, 1).Start, PinFlags.Write, pins, out _).ThrowIfError();
         var told = new List<(VirtAddr, StayReason)>();
-        Assert.That(rig.Mirror.TryMigrateToDevice(range, out PageCount moved, (at, reason) => told.Add((at, reason))), Is.EqualTo(Errno.Ok));
+        Errno errno = rig.Mirror.TryMigrateToDevice(range, out PageCount moved, (at, reason) => told.Add((at, reason)));
+        Assert.That(errno, Is.EqualTo(Errno.Ok));
         Assert.That(moved, Is.EqualTo(new PageCount(2)));
         Assert.That(told, Is.EqualTo(new[] { (Part(range, 1).Start, StayReason.Pinned) }));
         pins[0].Dispose();
@@ -122,7 +123,9 @@ public sealed class DeviceMirrorTests
         using var rig = new MirrorRig(deviceMiB: 2);
         VirtRange range = rig.MapFilled(600);
         int staying = 0;
-        Assert.That(rig.Mirror.TryMigrateToDevice(range, out PageCount moved, (_, reason) => staying += reason == StayReason.NoDestination ? 1 : 0), Is.EqualTo(Errno.Ok));
+        Errno errno = rig.Mirror.TryMigrateToDevice(
+            range, out PageCount moved, (_, reason) => staying += reason == StayReason.NoDestination ? 1 : 0);
+        Assert.That(errno, Is.EqualTo(Errno.Ok));
         Assert.That((moved.Value, staying), Is.EqualTo((512UL, 88)));
         AssertSame(rig.Read(range), Words(600));
     }
@@ -196,7 +199,8 @@ public sealed class DeviceMirrorTests
         using var rig = new MirrorRig();
         VirtRange range = rig.MapFilled(1);
         _ = DeviceRead(rig.Mirror, range);
-        Assert.That(rig.Space.Notifiers.TryInvalidate(new NotifierRange(range, NotifierEvent.Clear), out NotifierInvalidation invalidation), Is.EqualTo(Errno.Ok));
+        var notice = new NotifierRange(range, NotifierEvent.Clear);
+        Assert.That(rig.Space.Notifiers.TryInvalidate(notice, out NotifierInvalidation invalidation), Is.EqualTo(Errno.Ok));
         invalidation.Dispose();
         Assert.That(rig.Mirror.MappedPages, Is.EqualTo(PageCount.Zero));
     }

@@ -49,7 +49,8 @@ internal sealed class RacingRig : IDisposable
 
     internal VirtRange Map(int pages)
     {
-        var request = new AreaRequest(new PageCount((ulong)pages).ToBytes(), new AreaTraits(AreaKind.AnonymousPrivate, AreaAccess.ReadWrite));
+        var traits = new AreaTraits(AreaKind.AnonymousPrivate, AreaAccess.ReadWrite);
+        var request = new AreaRequest(new PageCount((ulong)pages).ToBytes(), traits);
         Space.TryMap(request, out VirtRange placed).ThrowIfError();
         return placed;
     }
