@@ -53,7 +53,7 @@ internal sealed class PageLocks
     /// <param name="isReady">Whether it holds. Who holds no page asks for none here: its metadata may be gone.</param>
     internal void WaitUntil(Func<bool> isReady)
     {
-        RankedLock.CheckNoneHeld("waiting for a page lock");
+        RankedLock.CheckNoneHeldFrom(LockRank.AddressSpace, "waiting for a page lock");
         _ = Interlocked.Increment(ref waiters);
         queue.WaitUntil("page-lock", isReady);
         _ = Interlocked.Decrement(ref waiters);
