@@ -294,9 +294,14 @@ public sealed partial class AddressSpace
         Errno errno = MoveEntries(new VirtRange(move.At, kept), target.Start);
         if (!errno.IsOk)
         {
-            // No memory for a table, and no entry has moved: the area goes back to its entries.
+            // No memory for a table, and no entry has moved: the area goes back to its entries, and what it grew by goes.
             var back = new AreaMove(target.Start, kept, kept) { MayMove = true, To = move.At };
             ChangeAreas(() => AreaSet.TryMove(back, out _)).ThrowIfError();
+            if (kept < target.Length)
+            {
+                VirtAddr grown = target.Start.AddChecked(kept);
+                ChangeAreas(() => AreaSet.TryUnmap(grown, target.Length.SubtractChecked(kept))).ThrowIfError();
+            }
         }
 
         return errno;
