@@ -128,13 +128,13 @@ public sealed partial class AddressSpace
 
         VirtRange target = default;
         Errno errno = ChangeAreas(() => AreaSet.TryMove(wanted, out target));
-        moved = errno.IsOk ? target : default;
         if (errno.IsOk)
         {
             errno = FollowMove(wanted, target);
             files.Reconcile();
         }
 
+        moved = errno.IsOk ? target : default;
         return errno;
     }
 
