@@ -1,5 +1,4 @@
 using Mm.Core.Checks;
-using Mm.Core.Frames;
 using Mm.Core.Spaces;
 using static Mm.Core.Tests.Spaces.SpaceRig;
 

@@ -19,7 +19,11 @@ internal sealed class FileHoldsTests
     }
 
     [TearDown]
-    public void LeavesNothing() => rig.Dispose();
+    public void LeavesNothing()
+    {
+        rig.Dispose();
+        file.Dispose();
+    }
 
     [Test]
     public void Map_OfOneFileTwice_HoldsItOnceForEachRight()

@@ -125,8 +125,8 @@ internal sealed class PageFaultsTests
         Assert.That(rig.Resident(), Is.EqualTo(512 - count));
         Assert.That(rig.Mirror.Seen[0], Is.EqualTo((NotifierEvent.Clear, Range(0, 512))), "mirrors of the 2 MiB are told");
         Assert.That(rig.Mirror.Seen[^1], Is.EqualTo((NotifierEvent.Unmap, Range(page, count))));
-        ulong kept = page == 0 ? 300UL : 99UL;
-        Assert.That((rig.SizeAt(kept), rig.Read(kept)), Is.EqualTo((PageSize.Small, kept == 99 ? (byte)5 : (byte)6)));
+        (ulong kept, byte value) = page == 0 ? (300UL, (byte)6) : (99UL, (byte)5);
+        Assert.That((rig.SizeAt(kept), rig.Read(kept)), Is.EqualTo((PageSize.Small, value)));
     }
 
     [Test]
