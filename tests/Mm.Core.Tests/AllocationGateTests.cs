@@ -2,7 +2,9 @@ using Mm.Core.Dma;
 using Mm.Core.Frames;
 using Mm.Core.Native;
 using Mm.Core.PhysRanges;
+using Mm.Core.Spaces;
 using Mm.Core.Tests.Dma;
+using Mm.Core.Tests.Spaces;
 
 namespace Mm.Core.Tests;
 
@@ -152,6 +154,58 @@ public sealed class AllocationGateTests
                 ByteCopy.NonTemporal(ram.Bytes, own.Bytes);
             }),
             Is.Zero);
+    }
+
+    [Test]
+    public void ReadWriteAndCollectPagemap_OfMappedPages_AllocateNothing()
+    {
+        using var rig = new SpaceRig();
+        rig.Map(0, 4);
+        Assert.That(rig.Space.TryPopulateWrite(SpaceRig.At(0), SpaceRig.Pages(4)), Is.EqualTo(Errno.Ok));
+        var bytes = new byte[6000];
+        var views = new PageView[4];
+        Assert.That(
+            BytesOf(() =>
+            {
+                _ = rig.Space.Write(SpaceRig.At(0, 100), bytes);
+                _ = rig.Space.Read(SpaceRig.At(1, 100), bytes);
+                rig.Space.CollectPagemap(SpaceRig.At(0), views);
+            }),
+            Is.Zero);
+    }
+
+    [TestCase(PinFlags.Write)]
+    [TestCase(PinFlags.Write | PinFlags.Fast)]
+    [TestCase(PinFlags.LongTerm)]
+    public void TryPin_OfMappedPages_AllocatesNothing(PinFlags flags)
+    {
+        using var rig = new SpaceRig();
+        rig.Map(0, 4);
+        Assert.That(rig.Space.TryPopulateWrite(SpaceRig.At(0), SpaceRig.Pages(4)), Is.EqualTo(Errno.Ok));
+        var pins = new PagePin[4];
+        Assert.That(
+            BytesOf(() =>
+            {
+                rig.Space.TryPin(SpaceRig.At(0), flags, pins, out _).ThrowIfError();
+                foreach (PagePin pin in pins)
+                {
+                    pin.Dispose();
+                }
+            }),
+            Is.Zero);
+    }
+
+    [Test]
+    public void Write_ThatBringsAPage_AllocatesNothing()
+    {
+        // A page of its own for each run; the tables that they lie in are there before.
+        using var rig = new SpaceRig();
+        const ulong Count = WarmUps + Repetitions;
+        rig.Map(0, Count + 1);
+        rig.Write(Count, 1);
+        ulong page = 0;
+        Assert.That(BytesOf(() => _ = rig.Space.Write(SpaceRig.At(page++), [1])), Is.Zero);
+        Assert.That(rig.Resident(), Is.EqualTo(Count + 1));
     }
 
     [Test]

@@ -56,7 +56,10 @@ public sealed partial class FrameTable
         }
 
         uint left = unchecked(Interlocked.Decrement(ref Meta(page.Value).MapCount)); // wraps only if it was 0
-        Check.That(left != uint.MaxValue, $"{page} was unmapped more often than mapped");
+        if (left == uint.MaxValue)
+        {
+            Check.That(false, $"{page} was unmapped more often than mapped");
+        }
     }
 
     /// <summary>Counts one more leaf that maps a whole folio. <b>Linux:</b> folio_add_anon_rmap_pmd.</summary>
@@ -68,7 +71,10 @@ public sealed partial class FrameTable
     internal void RemoveEntireMapping(Pfn head)
     {
         ulong after = Interlocked.Add(ref Meta(head.Value).Private, unchecked(0UL - OneEntire)); // wraps: a subtraction
-        Check.That(after >> 32 != uint.MaxValue, $"{head} lost more leaves than it had");
+        if (after >> 32 == uint.MaxValue)
+        {
+            Check.That(false, $"{head} lost more leaves than it had");
+        }
     }
 
     /// <summary>How many entries and leaves map a folio, over all its pages. <b>Linux:</b> folio_mapcount.</summary>

@@ -128,13 +128,13 @@ public sealed partial class AddressSpace
 
         VirtRange target = default;
         Errno errno = ChangeAreas(() => AreaSet.TryMove(wanted, out target));
-        moved = errno.IsOk ? target : default;
         if (errno.IsOk)
         {
             errno = FollowMove(wanted, target);
             files.Reconcile();
         }
 
+        moved = errno.IsOk ? target : default;
         return errno;
     }
 
@@ -294,9 +294,14 @@ public sealed partial class AddressSpace
         Errno errno = MoveEntries(new VirtRange(move.At, kept), target.Start);
         if (!errno.IsOk)
         {
-            // No memory for a table, and no entry has moved: the area goes back to its entries.
+            // No memory for a table, and no entry has moved: the area goes back to its entries, and what it grew by goes.
             var back = new AreaMove(target.Start, kept, kept) { MayMove = true, To = move.At };
             ChangeAreas(() => AreaSet.TryMove(back, out _)).ThrowIfError();
+            if (kept < target.Length)
+            {
+                VirtAddr grown = target.Start.AddChecked(kept);
+                ChangeAreas(() => AreaSet.TryUnmap(grown, target.Length.SubtractChecked(kept))).ThrowIfError();
+            }
         }
 
         return errno;

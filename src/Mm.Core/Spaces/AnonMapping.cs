@@ -35,7 +35,11 @@ internal readonly record struct AnonMapping(ulong Bits)
     /// <returns>The word.</returns>
     internal static AnonMapping Of(ulong family, ulong root)
     {
-        Check.That(family <= FamilyMask && root is > 0 and <= uint.MaxValue, $"family {family} and root {root} fit their bits");
+        if (family > FamilyMask || root is 0 or > uint.MaxValue)
+        {
+            Check.That(false, $"family {family} and root {root} fit their bits");
+        }
+
         return new AnonMapping((root << RootShift) | (family << 1) | PageMeta.AnonMapping);
     }
 }

@@ -100,6 +100,7 @@ internal sealed partial class PageFaults(AddressSpace space)
             case PteKind.DevicePrivate:
                 return BringFromDevice(area, page, entry);
             case PteKind.HwPoison:
+            case PteKind.Marker when (entry.Markers & PteMarkers.Poisoned) != PteMarkers.None:
                 return FaultResult.HwPoison;
             default:
                 return FaultResult.BusError;

@@ -69,7 +69,11 @@ internal sealed class PageLocks
     internal void Unlock(Pfn page)
     {
         PageFlags before = frames.ClearFlags(Head(page), PageFlags.Locked); // a full fence, before waiters is read
-        Checks.Check.That(Has(before, PageFlags.Locked), $"{page} was not locked");
+        if (!Has(before, PageFlags.Locked))
+        {
+            Checks.Check.That(false, $"{page} was not locked");
+        }
+
         if (Volatile.Read(ref waiters) != 0)
         {
             queue.WakeAll();

@@ -30,7 +30,10 @@ internal sealed class PageMigration(AddressSpaces owner)
         if (!Frames.IsDevice(page))
         {
             PageFlags before = Frames.SetFlags(Frames.HeadOf(page, out _), PageFlags.Lru);
-            Check.That((before & PageFlags.Lru) == PageFlags.None, $"{page} is on the reclaim list already");
+            if ((before & PageFlags.Lru) != PageFlags.None)
+            {
+                Check.That(false, $"{page} is on the reclaim list already");
+            }
         }
     }
 
@@ -62,7 +65,11 @@ internal sealed class PageMigration(AddressSpaces owner)
         }
 
         (ulong mapping, ulong index) = Frames.BelongsTo(source);
-        Check.That((mapping & PageMeta.AnonMapping) != 0, $"{source} is anonymous");
+        if ((mapping & PageMeta.AnonMapping) == 0)
+        {
+            Check.That(false, $"{source} is anonymous");
+        }
+
         Frames.SetBelongsTo(target, mapping, index);
         const PageFlags Kept = PageFlags.Dirty | PageFlags.Uptodate | PageFlags.Referenced | PageFlags.SwapBacked;
         PageFlags flags = Frames.SetFlags(source, PageFlags.None) & Kept;

@@ -104,6 +104,7 @@ internal sealed class SpaceFork(AddressSpace parent, AddressSpace child)
             return TryCopyPage(area, at, entry);
         }
 
+        parent.Parts.Points?.Reach("fork-unpinned");
         Pte kept = isPlain && entry.IsAnonExclusive ? entry.ClearAnonExclusive() : entry;
         kept = area.Traits.IsCow ? kept.MakeWriteProtected() : kept;
         Pte given = area.Traits.IsShared ? kept.MakeClean().MakeOld() : kept.MakeOld();

@@ -14,6 +14,7 @@ internal sealed partial class UserPages
             return 0;
         }
 
+        space.Parts.Points?.Reach("fast-begun");
         int count = 0;
         while (count < pins.Length && TryPinFast(PageAt(start, count), flags, out pins[count]))
         {
