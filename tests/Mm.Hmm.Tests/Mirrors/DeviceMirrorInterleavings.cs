@@ -11,7 +11,7 @@ namespace Mm.Hmm.Tests.Mirrors;
 internal sealed class DeviceMirrorInterleavings
 {
     // Where a mover that goes by the reverse map stands with its family's gate held, which a fork enters.
-    private static readonly string[] UnderFamilyGate = ["entry-taken", "invalidate", "end"];
+    private static readonly string[] UnderFamilyGate = ["entry-taken", "invalidate", "end", "fork-unpinned"];
 
     [TestCase(2, 3)]
     [TestCase(3, 2)]
