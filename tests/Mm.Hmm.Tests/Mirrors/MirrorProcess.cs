@@ -2,6 +2,7 @@ using System.Buffers.Binary;
 using System.Globalization;
 using Mm.Core;
 using Mm.Core.Frames;
+using Mm.Core.Native;
 using Mm.Core.Spaces;
 using Mm.Hmm.Mirrors;
 

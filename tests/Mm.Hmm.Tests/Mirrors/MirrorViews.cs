@@ -1,6 +1,7 @@
 using System.Runtime.InteropServices;
 using Mm.Core;
 using Mm.Core.Frames;
+using Mm.Core.Native;
 using Mm.Core.Spaces;
 using Mm.Hmm.Mirrors;
 

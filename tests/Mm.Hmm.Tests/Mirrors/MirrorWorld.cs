@@ -19,7 +19,7 @@ internal sealed class MirrorWorld : IDisposable
     {
         this.kind = kind;
         Machine = Machine.CreateBuilder()
-            .AddRam(new NodeId(0), new PhysRange(PhysAddr.Zero, ByteCount.FromMiB(16)))
+            .AddRam(new NodeId(0), new PhysRange(PhysAddr.Zero, ByteCount.FromMiB(4)))
             .Build();
         Devices = [MakeDevice(0), MakeDevice(1)];
         plant?.Invoke(Machine.Spaces);
