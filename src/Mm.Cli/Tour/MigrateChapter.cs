@@ -53,6 +53,7 @@ internal static class MigrateChapter
         isSame = gpu.Read(array, out int faults).AsSpan().SequenceEqual(payload);
         gpu.Count("the GPU has read it again:");
         stage.Check(
-            isSame && faults == 1 && gpu.Device.UsedPages.IsZero, "the GPU lost its mappings, faults once for the range, and reads RAM: no page moved");
+            isSame && faults == 1 && gpu.Device.UsedPages.IsZero,
+            "the GPU lost its mappings, faults once for the range, and reads RAM: no page moved");
     }
 }

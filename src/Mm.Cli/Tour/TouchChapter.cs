@@ -30,7 +30,9 @@ internal static class TouchChapter
         stage.Check(gpu.Write(array, payload) == 0, "the GPU fills it, without a fault");
         bool isSame = gpu.CpuRead(array).AsSpan().SequenceEqual(payload);
         gpu.Count("the CPU has read it:");
-        stage.Check(isSame && gpu.UsedRam.Value == before.Value + Pages.Value, "RAM is taken only now that the CPU wants the bytes, and they are the GPU's");
+        stage.Check(
+            isSame && gpu.UsedRam.Value == before.Value + Pages.Value,
+            "RAM is taken only now that the CPU wants the bytes, and they are the GPU's");
 
         stage.Say("");
         VirtRange other = gpu.Map(Pages);

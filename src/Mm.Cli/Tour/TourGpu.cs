@@ -94,7 +94,8 @@ internal sealed class TourGpu : IDisposable
     /// <summary>Says where things are.</summary>
     /// <param name="when">After what.</param>
     public void Count(string when) => Stage.Say(
-        $"  {when,-36}{Device.UsedPages.Value,4} on the GPU, {Process.CountResident(RssKind.Anonymous).Value,4} in all; {Device.Engine.Counters}");
+        $"  {when,-36}{Device.UsedPages.Value,4} on the GPU, {Process.CountResident(RssKind.Anonymous).Value,4} in all; "
+        + $"{Device.Engine.Counters}");
 
     /// <summary>The process ends, the GPU goes, and nothing is left.</summary>
     public void Dispose()

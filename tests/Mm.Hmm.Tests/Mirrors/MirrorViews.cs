@@ -103,7 +103,8 @@ internal sealed class MirrorViews(MirrorWorld world, MirrorProcess process, Refe
         bool isSame = words[0] == wanted.First && words[^1] == wanted.Last && !words[1..^1].ContainsAnyExcept(wanted.Others);
         if (!isSame)
         {
-            Assert.Fail($"{where}: {who} sees {words[0]}, {words[1]} … {words[^1]}, and not {wanted.First}, {wanted.Others} … {wanted.Last}");
+            string seen = $"{words[0]}, {words[1]} … {words[^1]}";
+            Assert.Fail($"{where}: {who} sees {seen}, and not {wanted.First}, {wanted.Others} … {wanted.Last}");
         }
     }
 

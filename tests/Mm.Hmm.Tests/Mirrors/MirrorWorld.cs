@@ -80,9 +80,18 @@ internal sealed class MirrorWorld : IDisposable
             {
                 for (int page = 0; page < process.RegionAt(region).Pages; page++)
                 {
-                    Run(new MirrorStep { Name = "device-read", IsChild = isChild, Device = FirstDevice, Region = region, First = page }, model);
-                    Run(new MirrorStep { Name = "cpu-read", IsChild = isChild, Region = region, First = page }, model);
-                    Run(new MirrorStep { Name = "device-read", IsChild = isChild, Device = FirstDevice + 1, Region = region, First = page }, model);
+                    foreach ((string name, int device) in ((string, int)[])[("device-read", 0), ("cpu-read", 0), ("device-read", 1)])
+                    {
+                        var step = new MirrorStep
+                        {
+                            Name = name,
+                            IsChild = isChild,
+                            Device = FirstDevice + device,
+                            Region = region,
+                            First = page,
+                        };
+                        Run(step, model);
+                    }
                 }
             }
         }

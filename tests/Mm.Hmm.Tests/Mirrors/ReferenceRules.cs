@@ -1,6 +1,5 @@
 using System.Globalization;
 using System.Text;
-using Mm.Core.Spaces;
 
 namespace Mm.Hmm.Tests.Mirrors;
 
