@@ -244,17 +244,22 @@ public sealed partial class DeviceMirror
                 continue;
             }
 
-            using (gate.Enter())
-            {
-                table.Unmap(new VirtRange(migration.AddressOf(index), PageSize.Small.Bytes));
-            }
-
+            DropMapping(migration.AddressOf(index));
             places[job.Count] = index;
             job.Add(PageCopy.Of(source.Page, page.Page));
             migration.SetTarget(index, page, source.IsWritable);
         }
 
         NoteWritten(migration, job, places);
+    }
+
+    private void DropMapping(VirtAddr page)
+    {
+        using RankedLock.Guard guard = gate.Enter();
+        if (hasTable)
+        {
+            table.Unmap(new VirtRange(page, PageSize.Small.Bytes));
+        }
     }
 
     private void NoteWritten(AreaMigration migration, CopyJob job, ReadOnlySpan<int> places)

@@ -24,6 +24,7 @@ public sealed partial class DeviceMirror : IIntervalListener, IDisposable
     private readonly RankedLock gate = new(LockRank.Mirror);
     private readonly PageTables table;
     private IntervalNotifier notifier = null!; // set by TryCreate before anybody sees the mirror
+    private bool hasTable = true; // protected by gate; pages that could not be evicted are served without it
     private int isClosed; // atomic
 
     private DeviceMirror(MirrorDevice device, AddressSpace space)
@@ -80,6 +81,8 @@ public sealed partial class DeviceMirror : IIntervalListener, IDisposable
 
         notifier.Dispose();
         _ = Device.Evict();
+        using RankedLock.Guard guard = gate.Enter();
+        hasTable = false;
         table.Dispose();
     }
 
