@@ -228,6 +228,18 @@ public sealed class Machine : IDisposable
         return bytes.TryLease(range, out lease);
     }
 
+    /// <summary>Borrows the bytes at physical addresses and what lies around them, for who will want those next.</summary>
+    /// <param name="range">The addresses that are wanted; inside one region of RAM or one window, fewer than 2^31.</param>
+    /// <param name="lease">The bytes, or none when refused; the caller disposes it.</param>
+    /// <param name="around">Their addresses: the wanted ones, and up to 1 GiB of the same region; empty when refused.</param>
+    /// <returns>As <see cref="TryLease"/>.</returns>
+    /// <exception cref="ObjectDisposedException">The machine is disposed.</exception>
+    public Errno TryLeaseAround(PhysRange range, out SpanLease lease, out PhysRange around)
+    {
+        ThrowIfDisposed();
+        return bytes.TryLeaseAround(range, out lease, out around);
+    }
+
     /// <summary>Borrows the bytes at physical addresses for longer, as memory that .NET's pipes and sockets can use.</summary>
     /// <param name="range">The addresses; inside one region of RAM or one window, fewer than 2^31.</param>
     /// <param name="memory">The bytes, or null when refused; the caller disposes them, when nobody uses them any more.</param>

@@ -19,6 +19,22 @@ public sealed partial class FrameTable
         return new Pfn(head);
     }
 
+    /// <summary>How a page is used: what a mover asks of each, read at once.</summary>
+    /// <param name="page">The page, with metadata.</param>
+    /// <returns>A copy.</returns>
+    internal PageUsage UsageOf(Pfn page)
+    {
+        ref PageMeta head = ref Resolve(page.Value, out _);
+        var word = new PageCountWord(Volatile.Read(ref head.Count));
+        bool isLarge = word.IsCompound && word.Order != 0;
+        return new PageUsage(
+            Volatile.Read(ref head.Mapping),
+            word.References,
+            word.IsCompound ? MapCountOf(page) : Volatile.Read(ref head.MapCount),
+            isLarge,
+            new PageFlagsWord(Volatile.Read(ref head.Flags)).Pagemap != 0);
+    }
+
     /// <summary>Whether a frame is part of a folio of several pages. <b>Linux:</b> PageTransCompound.</summary>
     /// <param name="page">The frame.</param>
     /// <returns>Whether it is.</returns>

@@ -43,13 +43,10 @@ internal sealed class PageMigration(AddressSpaces owner)
     /// <returns>Whether it may move.</returns>
     internal bool CanMove(Pfn page, bool isFaultPage)
     {
-        if (Frames.IsLarge(page))
-        {
-            return false;
-        }
-
-        uint extra = 1u + (isFaultPage ? 1u : 0u) + (Frames.IsDevice(page) ? 1u : 0u) + (IsOfFile(page) ? 1u : 0u);
-        return Frames.ReferencesOf(page) <= extra + Frames.MapCountOf(page);
+        PageUsage usage = Frames.UsageOf(page);
+        bool isOfFile = usage.Mapping != 0 && (usage.Mapping & PageMeta.AnonMapping) == 0;
+        uint extra = 1u + (isFaultPage ? 1u : 0u) + (usage.IsDevice ? 1u : 0u) + (isOfFile ? 1u : 0u);
+        return !usage.IsLarge && usage.References <= extra + usage.MapCount;
     }
 
     /// <summary>Hands over what a page is to another frame: whose it is, and its flags.</summary>
@@ -136,11 +133,5 @@ internal sealed class PageMigration(AddressSpaces owner)
         }
 
         return isMoved;
-    }
-
-    private bool IsOfFile(Pfn page)
-    {
-        ulong mapping = Frames.BelongsTo(page).Mapping;
-        return mapping != 0 && (mapping & PageMeta.AnonMapping) == 0;
     }
 }

@@ -52,26 +52,14 @@ internal sealed partial class ReverseMap(AddressSpaces owner)
     /// <remarks><b>Linux:</b> remove_migration_ptes.</remarks>
     internal void Restore(Pfn source, Pfn target, bool mapsZero = false)
     {
-        (ulong word, ulong index) = Frames.BelongsTo(target);
-        var mapping = new AnonMapping(word);
-        if (!mapping.IsAnonymous)
+        RestoreRun run = StartRestoring();
+        try
         {
-            RestoreFilePage(source, word, index);
-            return;
+            run.Restore(source, target, mapsZero);
         }
-
-        if (owner.FindFamily(mapping) is not { } family)
+        finally
         {
-            return;
-        }
-
-        bool isZero = mapsZero && IsZero(target);
-        using (family.Gate.Enter())
-        {
-            foreach (AddressSpace space in family.Members)
-            {
-                space.RestoreEntry(index, source, target, isZero);
-            }
+            run.End();
         }
     }
 
@@ -108,13 +96,18 @@ internal sealed partial class ReverseMap(AddressSpaces owner)
     // Every area that could map the page, whether it does or not: its mirrors are told. Oldest first.
     private static List<RmapSite> CollectSites(SpaceFamily family, ulong root, ulong index, ulong pages)
     {
-        var sites = new List<RmapSite>(family.Members.Length);
+        List<RmapSite> sites = family.Sites;
+        sites.Clear();
         foreach (AddressSpace space in family.Members)
         {
             space.CollectSites(root, index, pages, sites);
         }
 
-        sites.Sort(RmapSite.SearchOrder);
+        if (sites.Count > 1)
+        {
+            sites.Sort(RmapSite.SearchOrder);
+        }
+
         return sites;
     }
 
@@ -125,7 +118,7 @@ internal sealed partial class ReverseMap(AddressSpaces owner)
         space.Notifiers.TryInvalidate(notice, out NotifierInvalidation invalidation).ThrowIfError();
         using (invalidation)
         {
-            _ = space.TryTakeEntry(at, page, out _);
+            _ = space.TryTakeEntry(at, page, space.Tables.Read(at), out _);
         }
     }
 
@@ -189,7 +182,7 @@ internal sealed partial class ReverseMap(AddressSpaces owner)
                     && entry.Frame >= head && entry.Frame.Value < head.Value + pages;
                 if (isOurs)
                 {
-                    _ = space.TryTakeEntry(new VirtAddr(at), entry.Frame, out _);
+                    _ = space.TryTakeEntry(new VirtAddr(at), entry.Frame, entry, out _);
                 }
             }
         }

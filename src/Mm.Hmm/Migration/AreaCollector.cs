@@ -133,12 +133,13 @@ internal readonly ref struct AreaCollector(AddressSpace space, Area area, Migrat
             return wantsSystem ? StayReason.None : StayReason.NotSelected;
         }
 
+        PageUsage usage = Frames.UsageOf(entry.Frame);
         bool isWanted = entry.IsDevicePrivate ? Selects(MigrateSelect.DevicePrivate) && IsOurs(entry.Frame)
-            : !Frames.IsDevice(entry.Frame) ? wantsSystem
+            : !usage.IsDevice ? wantsSystem
             : !Owner.IsDeviceCoherent(entry.Frame) || (Selects(MigrateSelect.DeviceCoherent) && IsOurs(entry.Frame));
         return !isWanted ? StayReason.NotSelected
-            : Frames.BelongsTo(entry.Frame).Mapping == 0 ? StayReason.NotNormal
-            : Frames.IsLarge(entry.Frame) ? StayReason.PartOfLarge
+            : usage.Mapping == 0 ? StayReason.NotNormal
+            : usage.IsLarge ? StayReason.PartOfLarge
             : StayReason.None;
     }
 
@@ -162,7 +163,7 @@ internal readonly ref struct AreaCollector(AddressSpace space, Area area, Migrat
             return;
         }
 
-        if (space.TryTakeEntry(at, entry.Frame, out Pte before))
+        if (space.TryTakeEntry(at, entry.Frame, entry, out Pte before))
         {
             bool isWritable = before.IsWritable || before.IsWritableDevicePrivate;
             steps.Add(MigratePfn.Offer(entry.Frame, isWritable));

@@ -183,23 +183,37 @@ internal sealed class MigrationSteps
     /// <remarks><b>Linux:</b> migrate_device_finalize.</remarks>
     internal void Finish()
     {
+        RestoreEntries();
         for (int index = 0; index < Count; index++)
         {
-            PageRef target = targetRefs[index];
-            bool hasTarget = targets[index].HasPage;
-            if (!sources[index].HasPage)
+            if (sources[index].HasPage)
             {
-                LetGo(target, hasTarget);
-                continue;
+                LetGo(sources[index].Page);
             }
 
-            Pfn source = sources[index].Page;
-            bool isMoved = sources[index].Migrates && hasTarget;
-            Pfn now = isMoved ? target.Page : source;
-            owner.Migration.PutBack(now);
-            owner.ReverseMap.Restore(source, now);
-            LetGo(source);
-            LetGo(target, hasTarget);
+            LetGo(targetRefs[index], targets[index].HasPage);
+        }
+    }
+
+    private void RestoreEntries()
+    {
+        ReverseMap.RestoreRun run = owner.ReverseMap.StartRestoring();
+        try
+        {
+            for (int index = 0; index < Count; index++)
+            {
+                if (sources[index].HasPage)
+                {
+                    bool isMoved = sources[index].Migrates && targets[index].HasPage;
+                    Pfn now = isMoved ? targets[index].Page : sources[index].Page;
+                    owner.Migration.PutBack(now);
+                    run.Restore(sources[index].Page, now);
+                }
+            }
+        }
+        finally
+        {
+            run.End();
         }
     }
 

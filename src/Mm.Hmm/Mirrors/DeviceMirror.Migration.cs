@@ -244,21 +244,24 @@ public sealed partial class DeviceMirror
                 continue;
             }
 
-            DropMapping(migration.AddressOf(index));
             places[job.Count] = index;
             job.Add(PageCopy.Of(source.Page, page.Page));
             migration.SetTarget(index, page, source.IsWritable);
         }
 
+        DropMappings(migration, places[..job.Count]);
         NoteWritten(migration, job, places);
     }
 
-    private void DropMapping(VirtAddr page)
+    private void DropMappings(AreaMigration migration, ReadOnlySpan<int> places)
     {
         using RankedLock.Guard guard = gate.Enter();
-        if (hasTable)
+        foreach (int place in places)
         {
-            table.Unmap(new VirtRange(page, PageSize.Small.Bytes));
+            if (hasTable)
+            {
+                table.Unmap(new VirtRange(migration.AddressOf(place), PageSize.Small.Bytes));
+            }
         }
     }
 
