@@ -232,6 +232,18 @@ public sealed partial class AddressSpaces : IDisposable, IValidator
         return lease;
     }
 
+    /// <summary>The bytes behind an entry. Those of a device may be gone with it: a bus answers with ones then, and forgets what
+    /// is written.</summary>
+    /// <param name="entry">A present entry.</param>
+    /// <param name="lease">The lease; empty when there are none.</param>
+    /// <returns>Whether there are bytes.</returns>
+    internal bool TryLeaseFrame(Pte entry, out SpanLease lease)
+    {
+        bool isThere = Parts.Bytes.TryLease(new PhysRange(entry.Frame.Address, PageSize.Small.Bytes), out lease).IsOk;
+        Check.That(isThere || entry.IsSpecial || Parts.Frames.IsDevice(entry.Frame), "a page of RAM that the CPU maps has bytes");
+        return isThere;
+    }
+
     private PagemapKind KindOfDevice(Pfn page) =>
         Parts.Frames.IsDevice(page) && Parts.Pagemaps.TryFindHeld(page, out Pagemap? map) ? map.Kind : PagemapKind.Unset;
 

@@ -10,7 +10,7 @@ namespace Mm.Core.Spaces;
 /// compare-and-swap: who loses to another thread says done, and the access is tried again.
 /// <para><b>Linux:</b> handle_mm_fault and below (mm/memory.c, v6.12). Deliberate differences: a fault on a page that a
 /// device holds locks the page first, as later kernels do, so that faulting threads do not hold one another up (museum 8, 9);
-/// areas of frames without struct page have no fault handler and answer with a bus error.</para>
+/// an area's owner always inserts the entry by itself.</para>
 /// <para><b>Invariants:</b> (1) a page is counted before its entry is seen; (2) a fault that fails leaves no page behind.</para>
 /// <para><b>Locking:</b> the space's lock, for reading; takes page locks.</para>
 /// </remarks>
@@ -56,8 +56,8 @@ internal sealed partial class PageFaults(AddressSpace space)
 
         if (entry.IsNone)
         {
-            return area.Traits.Kind == AreaKind.AnonymousPrivate
-                ? ResultOf(BringAnonymous(area, page, flags))
+            return area.Traits.Kind == AreaKind.AnonymousPrivate ? ResultOf(BringAnonymous(area, page, flags))
+                : area.Traits.Backing is AreaBacking backing ? AskOwner(area, backing, page, flags)
                 : BringFromFile(area, page, flags);
         }
 
@@ -167,6 +167,12 @@ internal sealed partial class PageFaults(AddressSpace space)
             space.Parts.Points?.Reach("device-fault");
             return Tables.Read(page) == entry ? AskDriver(area, page, entry.Frame) : FaultResult.Done;
         }
+    }
+
+    private FaultResult AskOwner(Area area, AreaBacking backing, VirtAddr page, FaultFlags flags)
+    {
+        bool isWrite = (flags & FaultFlags.Write) != FaultFlags.None;
+        return backing.Operations.Fault(new AreaFilling(space, area), new AreaFault(page, area.OffsetOf(page), isWrite));
     }
 
     private FaultResult AskDriver(Area area, VirtAddr page, Pfn frame)
