@@ -15,7 +15,7 @@ internal sealed partial class PageFaults
         }
 
         PrepareRoot(area);
-        if (!space.Parts.Allocator.TryAllocate(AllocationRequest.User with { IsZeroed = true }, out PageRef fresh).IsOk)
+        if (!space.TryAllocateFor(area, page, AllocationRequest.User with { IsZeroed = true }, out PageRef fresh).IsOk)
         {
             return Step.OutOfMemory;
         }
@@ -73,7 +73,7 @@ internal sealed partial class PageFaults
 
         PrepareRoot(area);
         AllocationRequest request = AllocationRequest.User with { IsZeroed = entry.IsZeroPage };
-        if (!space.Parts.Allocator.TryAllocate(request, out PageRef fresh).IsOk)
+        if (!space.TryAllocateFor(area, page, request, out PageRef fresh).IsOk)
         {
             old.Dispose();
             return Step.OutOfMemory;

@@ -56,7 +56,7 @@ internal sealed partial class ReverseMap(AddressSpaces owner)
         var mapping = new AnonMapping(word);
         if (!mapping.IsAnonymous)
         {
-            RestoreFilePage(source, word, index);
+            RestoreFilePage(source, target, word, index);
             return;
         }
 
