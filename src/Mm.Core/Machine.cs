@@ -4,6 +4,7 @@ using Mm.Core.Frames;
 using Mm.Core.Native;
 using Mm.Core.Pagemaps;
 using Mm.Core.PhysRanges;
+using Mm.Core.Policies;
 using Mm.Core.Spaces;
 using Mm.Core.Tracing;
 
@@ -50,7 +51,9 @@ public sealed class Machine : IDisposable
         validators.Add(Allocator);
         Pagemaps = new PagemapRegistry(new PagemapParts(Frames, Memory, AddressMap, bytes, Profile, Faults));
         parts.Add(Pagemaps);
-        Spaces = new AddressSpaces(new SpaceParts(Frames, Allocator, Memory, bytes, Pagemaps, Faults, Profile));
+        Nodes = new NumaNodes(Allocator, builder.CpuNodes, HasDeviceMemory);
+        Spaces = new AddressSpaces(
+            new SpaceParts(Frames, Allocator, Memory, bytes, Pagemaps, Faults, Profile, Points: null, Nodes));
         parts.Add(Spaces);
         validators.Add(Spaces);
         RangeOwners = new RangeOwnerLayers(
@@ -95,6 +98,9 @@ public sealed class Machine : IDisposable
 
     /// <summary>Who hands out its RAM.</summary>
     public PageAllocator Allocator { get; }
+
+    /// <summary>Its nodes: which have RAM, which have CPUs.</summary>
+    public NumaNodes Nodes { get; }
 
     /// <summary>The page maps of device memory.</summary>
     public PagemapRegistry Pagemaps { get; }
@@ -358,6 +364,19 @@ public sealed class Machine : IDisposable
 
         region = candidate;
         return Errno.Ok;
+    }
+
+    private bool HasDeviceMemory(NodeId node)
+    {
+        foreach (AddressRegion region in AddressMap.Regions)
+        {
+            if (region.Node == node)
+            {
+                return true;
+            }
+        }
+
+        return false;
     }
 
     private void ThrowIfDisposed() => ObjectDisposedException.ThrowIf(Volatile.Read(ref isDisposed) != 0, this);

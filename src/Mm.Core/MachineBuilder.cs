@@ -30,6 +30,9 @@ public sealed class MachineBuilder
     /// <summary>How RAM will be cut into zones.</summary>
     internal FrameLayout FrameLayout { get; } = new();
 
+    /// <summary>Which nodes have CPUs; empty: those with RAM.</summary>
+    internal NodeSet CpuNodes { get; private set; }
+
     /// <summary>How many CPUs.</summary>
     internal int CpuCount { get; private set; } = 1;
 
@@ -67,6 +70,22 @@ public sealed class MachineBuilder
         ArgumentOutOfRangeException.ThrowIfNegativeOrZero(count);
         ArgumentOutOfRangeException.ThrowIfGreaterThan(count, MaxCpuCount);
         CpuCount = count;
+        return this;
+    }
+
+    /// <summary>Sets which nodes have CPUs: the lowest is where processes run unless they say otherwise. Every node with RAM has some unless set.</summary>
+    /// <param name="nodes">The nodes, with RAM or without.</param>
+    /// <returns>This builder.</returns>
+    /// <exception cref="ArgumentException">No node is named, or one is <see cref="NodeId.None"/>.</exception>
+    /// <remarks><b>Linux:</b> N_CPU (v6.12): memory of a node that is not among them is far from every CPU.</remarks>
+    public MachineBuilder WithCpusOn(params ReadOnlySpan<NodeId> nodes)
+    {
+        if (nodes.IsEmpty)
+        {
+            throw new ArgumentException("nodes must name one at least; a machine has a CPU", nameof(nodes));
+        }
+
+        CpuNodes = new NodeSet(nodes);
         return this;
     }
 

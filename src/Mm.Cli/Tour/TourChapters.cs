@@ -15,6 +15,7 @@ internal static class TourChapters
         new("pool", "Publish an NVMe drive's memory, and let the kernel's rules pick the nearest", PoolChapter.Tell),
         new("migrate", "Move a process's array to the GPU, and back page by page as the CPU touches it", MigrateChapter.Tell),
         new("touch", "Let the GPU touch memory first: it is allocated on the GPU, and no page of RAM", TouchChapter.Tell),
+        new("prefer", "Say where memory lies: mbind takes no node of device memory, the driver's wish does", PreferChapter.Tell),
         new("pin", "Pin part of an array: it stays, says why, and goes once it is let go", PinChapter.Tell),
     ];
 }

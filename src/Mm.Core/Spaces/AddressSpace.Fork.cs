@@ -19,7 +19,7 @@ public sealed partial class AddressSpace
         ThrowIfEnded();
         child = null;
         using SpaceLock.Held held = Lock.EnterWrite();
-        var copy = new AddressSpace(Owner, Family);
+        var copy = new AddressSpace(Owner, Family, Placement);
         copy.TakeAreasOf(this);
         Errno errno = Errno.Ok;
         var fork = new SpaceFork(this, copy);

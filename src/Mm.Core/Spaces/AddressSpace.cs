@@ -1,5 +1,6 @@
 using Mm.Core.Locking;
 using Mm.Core.Notifiers;
+using Mm.Core.Policies;
 
 namespace Mm.Core.Spaces;
 
@@ -28,7 +29,7 @@ public sealed partial class AddressSpace : IDisposable
     private readonly long[] rss = new long[3]; // atomic each
     private int isEnded; // atomic
 
-    internal AddressSpace(AddressSpaces owner, SpaceFamily family)
+    internal AddressSpace(AddressSpaces owner, SpaceFamily family, Placement? parent = null)
     {
         Owner = owner;
         Parts = owner.Parts;
@@ -41,11 +42,15 @@ public sealed partial class AddressSpace : IDisposable
         files = new FileHolds(this);
         backings = new BackingHolds(this);
         userPages = new UserPages(this);
+        Placement = parent?.Copy() ?? new Placement(Parts.Allocator, owner.Nodes);
         family.Add(this);
     }
 
     /// <summary>Everybody who mirrors it.</summary>
     public NotifierSubscriptions Notifiers { get; }
+
+    /// <summary>Where its pages come from.</summary>
+    public Placement Placement { get; }
 
     /// <summary>Whether it has ended.</summary>
     public bool IsEnded => Volatile.Read(ref isEnded) != 0;

@@ -1,8 +1,10 @@
+using Mm.Core.Policies;
+
 namespace Mm.Core.Spaces;
 
 /// <summary>All that an area is, apart from where: two neighbours that agree in it are one area.</summary>
 /// <remarks>
-/// <b>Linux:</b> vm_flags, vm_file and the anonymous name (v6.12), what is_mergeable_vma compares. The offset is apart.
+/// <b>Linux:</b> vm_flags, vm_file, vm_policy and the anonymous name (v6.12), what is_mergeable_vma compares. The offset is apart.
 /// <para><c>default</c> is private anonymous memory that nothing may be done with. Immutable.</para>
 /// </remarks>
 /// <param name="Kind">What stands behind it.</param>
@@ -23,6 +25,9 @@ public readonly record struct AreaTraits(AreaKind Kind, AreaAccess Access)
 
     /// <summary>Of a special kind: whether writes are the process's own. Other kinds say so themselves. <b>Linux:</b> MAP_PRIVATE.</summary>
     public bool IsPrivate { get; init; }
+
+    /// <summary>From which nodes its pages are to come; null: as the process says. <b>Linux:</b> vm_policy.</summary>
+    public MemoryPolicy? Policy { get; init; }
 
     /// <summary>Whether pages copied on write are the process's own. <b>Linux:</b> is_cow_mapping.</summary>
     public bool IsCow => !IsShared && (Forbidden & AreaAccess.Write) == AreaAccess.None;

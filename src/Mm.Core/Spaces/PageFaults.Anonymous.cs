@@ -16,7 +16,7 @@ internal sealed partial class PageFaults
         }
 
         PrepareRoot(area);
-        if (!space.Parts.Allocator.TryAllocate(AllocationRequest.User with { IsZeroed = true }, out PageRef fresh).IsOk)
+        if (!space.TryAllocateFor(area, page, AllocationRequest.User with { IsZeroed = true }, out PageRef fresh).IsOk)
         {
             return Step.OutOfMemory;
         }
@@ -74,7 +74,7 @@ internal sealed partial class PageFaults
 
         PrepareRoot(area);
         AllocationRequest request = AllocationRequest.User with { IsZeroed = entry.IsZeroPage };
-        if (!space.Parts.Allocator.TryAllocate(request, out PageRef fresh).IsOk)
+        if (!space.TryAllocateFor(area, page, request, out PageRef fresh).IsOk)
         {
             old.Dispose();
             return Step.OutOfMemory;

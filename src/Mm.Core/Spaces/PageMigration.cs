@@ -15,6 +15,9 @@ namespace Mm.Core.Spaces;
 /// </remarks>
 internal sealed class PageMigration(AddressSpaces owner)
 {
+    /// <summary>What a page keeps when it changes frames. <b>Linux:</b> folio_migrate_flags.</summary>
+    internal const PageFlags KeptFlags = PageFlags.Dirty | PageFlags.Uptodate | PageFlags.Referenced | PageFlags.SwapBacked;
+
     private FrameTable Frames => owner.Parts.Frames;
 
     /// <summary>Takes a page off the reclaim list, for one mover alone.</summary>
@@ -68,16 +71,15 @@ internal sealed class PageMigration(AddressSpaces owner)
         }
 
         Frames.SetBelongsTo(target, mapping, index);
-        const PageFlags Kept = PageFlags.Dirty | PageFlags.Uptodate | PageFlags.Referenced | PageFlags.SwapBacked;
-        PageFlags flags = Frames.SetFlags(source, PageFlags.None) & Kept;
-        _ = Frames.SetFlags(target, flags);
+        _ = Frames.SetFlags(target, Frames.SetFlags(source, PageFlags.None) & KeptFlags);
         return true;
     }
 
     /// <summary>Breaks up the folio of a page, so that its pages can move one by one.</summary>
     /// <param name="head">The folio; locked, and held once by the caller.</param>
-    /// <returns>Ok; EAGAIN: somebody else holds it, and it is as before. <b>Linux:</b> split_folio.</returns>
-    internal Errno TrySplit(Pfn head)
+    /// <param name="tails">Where a reference of each part but the first goes; null: parts that nobody maps are freed.</param>
+    /// <returns>Ok; EAGAIN: somebody else holds it, and it is as before. <b>Linux:</b> split_folio_to_list.</returns>
+    internal Errno TrySplit(Pfn head, List<PageRef>? tails = null)
     {
         _ = Frames.HeadOf(head, out int order);
         if (Frames.MapCountOf(head) + 1 != Frames.ReferencesOf(head))
@@ -94,7 +96,15 @@ internal sealed class PageMigration(AddressSpaces owner)
 
         for (ulong part = 1; isSplit && part < pages; part++)
         {
-            Frames.PutFrame(new Pfn(head.Value + part));
+            PageRef tail = Frames.AdoptReference(new Pfn(head.Value + part));
+            if (tails is null)
+            {
+                tail.Dispose();
+            }
+            else
+            {
+                tails.Add(tail);
+            }
         }
 
         return isSplit ? Errno.Ok : Errno.EAGAIN;
@@ -122,6 +132,32 @@ internal sealed class PageMigration(AddressSpaces owner)
         owner.PageLocks.Unlock(page);
         fresh.Dispose();
         return isMoved ? Errno.Ok : Errno.EBUSY;
+    }
+
+    /// <summary>Moves a page that is off the reclaim list to a frame, by the CPU: of processes, or of a file in memory.</summary>
+    /// <param name="page">The page, isolated, held once by the caller besides its mappings and its file.</param>
+    /// <param name="fresh">The frame, which the caller keeps its reference of.</param>
+    /// <returns>Whether it has moved, and the frame is on the list; if not, somebody holds the page, and all is as before.
+    /// <b>Linux:</b> migrate_folio_unmap and migrate_folio_move.</returns>
+    internal bool TryMoveIsolated(Pfn page, PageRef fresh)
+    {
+        owner.PageLocks.Lock(page);
+        owner.PageLocks.Lock(fresh.Page);
+        bool isUnmapped = owner.ReverseMap.TryUnmap(page) && CanMove(page, isFaultPage: false);
+        owner.Parts.Points?.Reach("move-unmapped");
+        MemoryFile? file = IsOfFile(page) ? owner.FindFile(Frames.BelongsTo(page).Mapping) : null;
+        bool isMoved = isUnmapped && (file is null
+            ? owner.IsAnonymous(page) && TryMove(page, fresh.Page)
+            : file.TryReplacePage(page, fresh, owner.CopyPage));
+        if (isMoved)
+        {
+            PutBack(fresh.Page);
+        }
+
+        owner.ReverseMap.Restore(page, isMoved ? fresh.Page : page);
+        owner.PageLocks.Unlock(fresh.Page);
+        owner.PageLocks.Unlock(page);
+        return isMoved;
     }
 
     private bool TryMove(Pfn page, Pfn target)

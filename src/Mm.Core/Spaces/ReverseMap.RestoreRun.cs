@@ -34,7 +34,7 @@ internal sealed partial class ReverseMap
             if (!mapping.IsAnonymous)
             {
                 End();
-                map.RestoreFilePage(source, word, index);
+                map.RestoreFilePage(source, target, word, index);
                 return;
             }
 

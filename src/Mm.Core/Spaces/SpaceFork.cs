@@ -113,7 +113,7 @@ internal sealed class SpaceFork(AddressSpace parent, AddressSpace child)
 
     private Errno TryCopyPage(Area area, VirtAddr at, Pte entry)
     {
-        Errno errno = parent.Parts.Allocator.TryAllocate(AllocationRequest.User, out PageRef fresh);
+        Errno errno = child.TryAllocateFor(child.FindArea(at)!, at, AllocationRequest.User, out PageRef fresh);
         if (!errno.IsOk)
         {
             return errno;

@@ -91,6 +91,14 @@ public sealed class AreaMigration : IDisposable
         steps.SetTarget(index, target, heldLock.IsHeld, isWritable);
     }
 
+    /// <summary>Takes a page of RAM for a destination, on the node that the policies of the process and the area say.</summary>
+    /// <param name="index">Which page.</param>
+    /// <param name="page">The one reference to it, empty when refused; the caller's until it is a destination.</param>
+    /// <returns>Ok; ENOMEM: there is none where the policy allows.</returns>
+    /// <remarks><b>Linux:</b> alloc_page_vma, as drivers call it on the way back.</remarks>
+    public Errno TryAllocateRam(int index, out PageRef page) =>
+        space.TryAllocateFor(area, AddressOf(index), AllocationRequest.User, out page);
+
     /// <summary>Says that a destination is wholly written: without it, the page stays.</summary>
     /// <param name="index">Which page; it has a destination.</param>
     /// <exception cref="InvalidOperationException">It has no destination.</exception>

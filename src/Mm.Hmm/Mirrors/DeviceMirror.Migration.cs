@@ -239,7 +239,7 @@ public sealed partial class DeviceMirror
         {
             MigratePfn source = migration.Sources[index];
             if (!source.Migrates || !source.HasPage
-                || !Device.Machine.Allocator.TryAllocate(AllocationRequest.User, out PageRef page).IsOk)
+                || !migration.TryAllocateRam(index, out PageRef page).IsOk)
             {
                 continue;
             }

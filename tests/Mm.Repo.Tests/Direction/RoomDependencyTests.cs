@@ -9,7 +9,7 @@ public sealed class RoomDependencyTests
     // in a project's root stand before all rooms.
     private static readonly Dictionary<string, string[]> Rooms = new(StringComparer.Ordinal)
     {
-        ["Mm.Core"] = ["Checks", "Tracing", "Native", "Locking", "Frames", "Pagemaps", "PhysRanges", "Notifiers", "Spaces", "Dma"],
+        ["Mm.Core"] = ["Checks", "Tracing", "Native", "Locking", "Frames", "Pagemaps", "PhysRanges", "Notifiers", "Policies", "Spaces", "Dma"],
         ["Mm.P2pDma"] =
         [
             "Topologies",
