@@ -12,9 +12,9 @@ public sealed class ProjectReferenceTests
         ["Mm.P2pDma"] = ["Mm.Core"],
         ["Mm.Hmm"] = ["Mm.Core"],
         ["Mm.DmaBuf"] = ["Mm.Core", "Mm.P2pDma"],
-        ["Mm.Devices"] = ["Mm.Core", "Mm.P2pDma", "Mm.DmaBuf"],
+        ["Mm.Devices"] = ["Mm.Core", "Mm.P2pDma", "Mm.Hmm", "Mm.DmaBuf"],
         ["Mm.Conformance"] = ["Mm.Core", "Mm.P2pDma", "Mm.Hmm", "Mm.DmaBuf", "Mm.Devices"],
-        ["Mm.Cli"] = ["Mm.Core", "Mm.P2pDma", "Mm.Hmm", "Mm.DmaBuf", "Mm.Conformance"],
+        ["Mm.Cli"] = ["Mm.Core", "Mm.P2pDma", "Mm.Hmm", "Mm.DmaBuf", "Mm.Devices", "Mm.Conformance"],
     };
 
     private static readonly string[] LibraryPackages = ["SharpZipLib", "Microsoft.Extensions.ObjectPool"];
