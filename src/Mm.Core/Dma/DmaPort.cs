@@ -83,6 +83,25 @@ public sealed class DmaPort
         return Errno.Ok;
     }
 
+    /// <summary>Borrows the bytes at an address, so that they are filled or taken where they lie, with no copy in between.</summary>
+    /// <param name="address">The first DMA address.</param>
+    /// <param name="length">How many bytes are wanted; above zero, below 2 GiB.</param>
+    /// <param name="access">What the device will do with them.</param>
+    /// <param name="lease">The bytes from there on that lie together, at least one and at most as many as wanted; none when
+    /// refused. The caller disposes it.</param>
+    /// <param name="fault">What stopped the access, if anything did.</param>
+    /// <returns>Ok, or <see cref="Errno.EFAULT"/>: the access faulted, and <paramref name="fault"/> says why.</returns>
+    /// <exception cref="ArgumentOutOfRangeException"><paramref name="length"/> is zero, or 2 GiB or more.</exception>
+    public Errno TryLease(DmaAddr address, ByteCount length, IoAccess access, out SpanLease lease, out DmaFault fault)
+    {
+        if (length.Value is 0 or > int.MaxValue)
+        {
+            throw new ArgumentOutOfRangeException(nameof(length), length, "length must be in [1, 2^31)");
+        }
+
+        return TryStep(address, 0, (int)length.Value, access, out lease, out fault) ? Errno.Ok : Errno.EFAULT;
+    }
+
     // First the whole way without moving a byte (invariant 1); only a change in between can fault half-way.
     private bool TryResolveAll(DmaAddr address, int length, IoAccess access, out DmaFault fault)
     {

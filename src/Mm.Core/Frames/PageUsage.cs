@@ -6,4 +6,8 @@ namespace Mm.Core.Frames;
 /// <param name="MapCount">How many entries and leaves map it.</param>
 /// <param name="IsLarge">Whether it has several pages.</param>
 /// <param name="IsDevice">Whether it is a device's.</param>
-internal readonly record struct PageUsage(ulong Mapping, uint References, ulong MapCount, bool IsLarge, bool IsDevice);
+internal readonly record struct PageUsage(ulong Mapping, uint References, ulong MapCount, bool IsLarge, bool IsDevice)
+{
+    /// <summary>Whether it is a page of a file.</summary>
+    internal bool IsOfFile => Mapping != 0 && (Mapping & PageMeta.AnonMapping) == 0;
+}

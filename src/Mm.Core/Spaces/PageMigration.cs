@@ -47,8 +47,7 @@ internal sealed class PageMigration(AddressSpaces owner)
     internal bool CanMove(Pfn page, bool isFaultPage)
     {
         PageUsage usage = Frames.UsageOf(page);
-        bool isOfFile = usage.Mapping != 0 && (usage.Mapping & PageMeta.AnonMapping) == 0;
-        uint extra = 1u + (isFaultPage ? 1u : 0u) + (usage.IsDevice ? 1u : 0u) + (isOfFile ? 1u : 0u);
+        uint extra = 1u + (isFaultPage ? 1u : 0u) + (usage.IsDevice ? 1u : 0u) + (usage.IsOfFile ? 1u : 0u);
         return !usage.IsLarge && usage.References <= extra + usage.MapCount;
     }
 
@@ -145,7 +144,7 @@ internal sealed class PageMigration(AddressSpaces owner)
         owner.PageLocks.Lock(fresh.Page);
         bool isUnmapped = owner.ReverseMap.TryUnmap(page) && CanMove(page, isFaultPage: false);
         owner.Parts.Points?.Reach("move-unmapped");
-        MemoryFile? file = IsOfFile(page) ? owner.FindFile(Frames.BelongsTo(page).Mapping) : null;
+        MemoryFile? file = Frames.UsageOf(page) is { IsOfFile: true } usage ? owner.FindFile(usage.Mapping) : null;
         bool isMoved = isUnmapped && (file is null
             ? owner.IsAnonymous(page) && TryMove(page, fresh.Page)
             : file.TryReplacePage(page, fresh, owner.CopyPage));

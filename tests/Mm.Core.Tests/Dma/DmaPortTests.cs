@@ -34,6 +34,25 @@ public sealed class DmaPortTests
     }
 
     [Test]
+    public void TryLease_MappedBytes_AreThoseOfTheListAsFarAsTheyLieTogether([Values] bool translated)
+    {
+        using var rig = new DmaRig();
+        DmaDevice device = translated ? rig.Translated() : rig.Direct();
+        using DmaMapping mapping = Map(rig, device, DmaDirection.FromDevice, Ram);
+        DmaAddr address = mapping.Segments[0].Address;
+        Assert.That(device.Port.TryLease(address, Ram.Length, IoAccess.Write, out Mm.Core.Native.SpanLease lease, out _), Is.EqualTo(Errno.Ok));
+        Assert.That(lease.Length.Value, Is.InRange(1, Ram.Length.Value));
+        lease.Bytes[0] = 77;
+        lease.Dispose();
+
+        Assert.That(FirstByte(rig, Ram), Is.EqualTo(77));
+        Assert.That(device.Port.TryLease(address, Ram.Length, IoAccess.Read, out _, out DmaFault fault), Is.EqualTo(Errno.EFAULT));
+        Assert.That(fault.Kind, Is.EqualTo(DmaFaultKind.ReadDenied));
+        Assert.That(
+            () => device.Port.TryLease(address, ByteCount.Zero, IoAccess.Read, out _, out _), Throws.InstanceOf<ArgumentOutOfRangeException>());
+    }
+
+    [Test]
     public void TryRead_NothingMapped_Faults([Values] bool translated)
     {
         using var rig = new DmaRig();
