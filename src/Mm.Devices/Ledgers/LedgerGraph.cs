@@ -80,8 +80,10 @@ internal sealed class LedgerGraph
             (int holder, int owner, string label) = arrows[row];
             int from = Margin + left;
             int to = from + middle;
+            string bend = string.Create(
+                CultureInfo.InvariantCulture, $"L {from + CharWidth} {Middle(row)} L {to - CharWidth} {Middle(row)}");
             text.Append(CultureInfo.InvariantCulture, $"""
-                <path d="M {from} {Middle(holder)} L {from + CharWidth} {Middle(row)} L {to - CharWidth} {Middle(row)} L {to} {Middle(owner)}" fill="none" stroke="#0072b2"/>
+                <path d="M {from} {Middle(holder)} {bend} L {to} {Middle(owner)}" fill="none" stroke="#0072b2"/>
                 <text x="{from + (middle / 2)}" y="{Middle(row) - 4}" text-anchor="middle">{WebUtility.HtmlEncode(label)}</text>
 
                 """);
