@@ -49,6 +49,7 @@ public sealed class Machine : IDisposable
             Memory, Frames, builder.FrameLayout, Faults, new FrameBytes(AddressMap, Memory));
         parts.Add(Allocator);
         validators.Add(Allocator);
+        AddBounceBuffers(builder.BounceLength);
         Pagemaps = new PagemapRegistry(new PagemapParts(Frames, Memory, AddressMap, bytes, Profile, Faults));
         parts.Add(Pagemaps);
         Nodes = new NumaNodes(Allocator, builder.CpuNodes, HasDeviceMemory);
@@ -343,6 +344,23 @@ public sealed class Machine : IDisposable
         {
             region.Remove();
         }
+    }
+
+    private void AddBounceBuffers(ByteCount length)
+    {
+        if (length.IsZero)
+        {
+            return;
+        }
+
+        if (!BounceBuffers.TryCreate(Allocator, length, TryLease, out BounceBuffers? buffers).IsOk)
+        {
+            Dispose();
+            throw new InvalidOperationException($"RAM below 4 GiB has no room for {length} of bounce buffers");
+        }
+
+        parts.Add(buffers!);
+        Dma.AddBounceBuffers(buffers!);
     }
 
     private Errno TryAddRegion(

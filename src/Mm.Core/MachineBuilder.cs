@@ -39,6 +39,9 @@ public sealed class MachineBuilder
     /// <summary>Where native memory will come from.</summary>
     internal NativeBacking Backing { get; private set; }
 
+    /// <summary>How much low RAM is set aside for bounce buffers; zero for none.</summary>
+    internal ByteCount BounceLength { get; private set; }
+
     /// <summary>Whether to ask for huge pages.</summary>
     internal bool HugePages { get; private set; }
 
@@ -103,6 +106,22 @@ public sealed class MachineBuilder
     public MachineBuilder WithHugePages()
     {
         HugePages = true;
+        return this;
+    }
+
+    /// <summary>Sets low RAM aside through which devices reach RAM that their masks do not reach; without it, they cannot.</summary>
+    /// <param name="length">How much; rounded up to 256 KiB, not zero.</param>
+    /// <returns>This builder.</returns>
+    /// <exception cref="ArgumentOutOfRangeException">The length is zero.</exception>
+    /// <remarks><b>Linux:</b> swiotlb_init, the boot parameter swiotlb= (v6.12), where it is there unless switched off.</remarks>
+    public MachineBuilder WithBounceBuffers(ByteCount length)
+    {
+        if (length.IsZero)
+        {
+            throw new ArgumentOutOfRangeException(nameof(length), length, "length must be above zero");
+        }
+
+        BounceLength = length;
         return this;
     }
 
@@ -210,7 +229,7 @@ public sealed class MachineBuilder
 
     /// <summary>Makes the machine.</summary>
     /// <returns>The machine; the caller disposes it.</returns>
-    /// <exception cref="InvalidOperationException">The builder has built already.</exception>
+    /// <exception cref="InvalidOperationException">The builder has built already, or RAM below 4 GiB has no room for bounce buffers.</exception>
     public Machine Build() => new(this);
 
     /// <summary>Hands the map over to the machine.</summary>
