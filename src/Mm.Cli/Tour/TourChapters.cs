@@ -12,6 +12,8 @@ internal static class TourChapters
         new("map", "Map one range list for three clients: direct, through the host bridge, refused", MapChapter.Tell),
         new("move", "Move bytes into BAR memory by a peer's DMA engine, and verify them", MoveChapter.Tell),
         new("share", "Share GPU memory as a buffer: devices import it, it moves while in use, a BAR is revoked", ShareChapter.Tell),
+        new("doorbell", "Share a doorbell of the GPU with a NIC: no page is pinned, and it moves under both", DoorbellChapter.Tell),
+        new("kinds", "Ask for memory of several owners at once: a decision for each, or none at all", KindsChapter.Tell),
         new("pool", "Publish an NVMe drive's memory, and let the kernel's rules pick the nearest", PoolChapter.Tell),
         new("migrate", "Move a process's array to the GPU, and back page by page as the CPU touches it", MigrateChapter.Tell),
         new("touch", "Let the GPU touch memory first: it is allocated on the GPU, and no page of RAM", TouchChapter.Tell),

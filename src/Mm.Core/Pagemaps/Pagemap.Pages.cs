@@ -148,7 +148,7 @@ public abstract partial class Pagemap
 
     private void CallPageFree(Pfn page)
     {
-        RankedLock.CheckNoneHeld("OnPageFree");
+        RankedLock.CheckNoneHeldFrom(LockRank.AddressSpace, "OnPageFree");
         Ops?.OnPageFree(this, page);
     }
 
@@ -211,7 +211,7 @@ public abstract partial class Pagemap
         parts.Points?.Reach("dead");
         Undescribe(spans.Length);
         unregister!(this);
-        RankedLock.CheckNoneHeld("a page map's death notice");
+        RankedLock.CheckNoneHeldFrom(LockRank.AddressSpace, "a page map's death notice");
         whenDead?.Invoke();
         death.SetResult();
     }

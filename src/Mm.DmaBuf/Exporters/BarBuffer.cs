@@ -15,7 +15,7 @@ namespace Mm.DmaBuf.Exporters;
 /// <para><b>States:</b> shared ⇄ revoked; either → revoked for good. Revoked, it drains until the importers' fences have
 /// signaled.</para>
 /// <para><b>Invariants:</b> (1) only importers that take and reach memory of a peer attach; (2) once a revoke has returned ok,
-/// nothing that was mapped before is valid; (3) importers are told of changes only.</para>
+/// nothing that was mapped before is valid, for a device or a process; (3) importers are told of changes only.</para>
 /// <para><b>Locking:</b> the buffer's reservation.</para>
 /// </remarks>
 public sealed class BarBuffer : IBufferExporter
@@ -28,8 +28,9 @@ public sealed class BarBuffer : IBufferExporter
     private volatile bool isRevoked; // changed with the reservation locked
     private bool isForGood; // protected by the reservation
 
-    internal BarBuffer(PciSystem pci, BarProvider provider, PhysRange[] ranges, bool isRevoked)
+    internal BarBuffer(PciSystem pci, BarProvider provider, PhysRange[] ranges, bool isRevoked, bool hasCpuMap)
     {
+        Traits = new BufferTraits { Moves = true, HasCpuMap = hasCpuMap };
         this.pci = pci;
         this.provider = provider;
         this.ranges = ranges;
@@ -47,7 +48,7 @@ public sealed class BarBuffer : IBufferExporter
     public ByteCount Size { get; }
 
     /// <inheritdoc/>
-    public BufferTraits Traits { get; } = new() { Moves = true };
+    public BufferTraits Traits { get; }
 
     /// <summary>Whether the memory is taken away.</summary>
     public bool IsRevoked => isRevoked;
@@ -71,7 +72,8 @@ public sealed class BarBuffer : IBufferExporter
         if (!isRevoked)
         {
             isRevoked = true;
-            Buffer!.NotifyMove(held, MoveNotice.Revoked);
+            Buffer!.UnmapAreas(held);
+            Buffer.NotifyMove(held, MoveNotice.Revoked);
         }
 
         Errno errno = Reservation.Wait(FenceUsage.Bookkeep, timeoutNs, out _);

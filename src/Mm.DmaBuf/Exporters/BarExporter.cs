@@ -32,6 +32,9 @@ public sealed class BarExporter
     /// <summary>What offsets and lengths must be multiples of; 4 KiB as in Linux unless set, 1 for any.</summary>
     public ByteCount Granule { get; init; } = PageSize.Small.Bytes;
 
+    /// <summary>Whether processes may map the buffers, as they may map the BAR itself; not in Linux v6.19.</summary>
+    public bool AllowsCpuMap { get; init; }
+
     /// <summary>Shares pieces of a BAR as one buffer.</summary>
     /// <param name="place">The function.</param>
     /// <param name="bar">The BAR's index.</param>
@@ -72,7 +75,7 @@ public sealed class BarExporter
             ranges[index] = provider!.Aperture.Slice(pieces[index].Offset, pieces[index].Length);
         }
 
-        var made = new BarBuffer(pci, provider!, ranges, isRevoked);
+        var made = new BarBuffer(pci, provider!, ranges, isRevoked, AllowsCpuMap);
         errno = DmaBuffer.TryExport(registry, made, reservation: null, out handle);
         made.Buffer = handle?.Buffer;
         buffer = errno.IsOk ? made : null;
