@@ -167,7 +167,7 @@ public sealed partial class FrameTable
 
     /// <summary>Breaks a folio into single pages: each gets one reference, and keeps its flags, its owner and its index.</summary>
     /// <param name="head">The folio's first frame; nothing maps it.</param>
-    /// <param name="expected">How many references it has, all the caller's.</param>
+    /// <param name="expected">How many references it has, all the caller's; the first page keeps them.</param>
     /// <returns>Whether it had them; if not, nothing has changed. <b>Linux:</b> folio_ref_freeze and __split_huge_page.</returns>
     internal bool TrySplitFolio(Pfn head, uint expected)
     {
@@ -189,7 +189,7 @@ public sealed partial class FrameTable
             Volatile.Write(ref tail.Count, PageCountWord.Single.Bits); // pairs with the acquire of every get
         }
 
-        Volatile.Write(ref meta.Count, PageCountWord.Single.Bits); // pairs with the acquire of every get
+        Volatile.Write(ref meta.Count, PageCountWord.Single.Bits + (expected - 1)); // pairs with the acquire of every get
         return true;
     }
 }

@@ -98,7 +98,7 @@ public sealed partial class AddressSpace
     internal void SplitLeafQuietly(VirtAddr start, Pte leaf)
     {
         // Counted before the entries exist, so that nobody finds fewer mappings than there are.
-        bool isCounted = !leaf.IsZeroPage && leaf.IsPresent;
+        bool isCounted = !leaf.IsZeroPage && (leaf.IsPresent || leaf.IsDevicePrivate);
         Pfn head = leaf.Frame;
         if (isCounted)
         {

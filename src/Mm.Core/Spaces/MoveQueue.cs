@@ -78,11 +78,6 @@ internal sealed class MoveQueue(AddressSpaces owner)
     private Errno TryMoveOne(PageRef held, MoveTarget allocate, out bool isMoved)
     {
         isMoved = false;
-        if (Frames.IsLarge(held.Page) && !TryBreakUp(held.Page))
-        {
-            return Errno.Ok;
-        }
-
         if (Frames.ReferencesOf(held.Page) == 1 && Frames.MapCountOf(held.Page) == 0)
         {
             held.Dispose(); // all others have let go meanwhile: nothing is left to move
@@ -90,8 +85,16 @@ internal sealed class MoveQueue(AddressSpaces owner)
             return Errno.Ok;
         }
 
-        Errno errno = allocate(Frames.BelongsTo(held.Page).Index, order: 0, out PageRef fresh);
-        if (!errno.IsOk)
+        _ = Frames.HeadOf(held.Page, out int order);
+        ulong index = Frames.BelongsTo(held.Page).Index;
+        Errno errno = allocate(index, order, out PageRef fresh);
+        if (!errno.IsOk && order != 0)
+        {
+            // No room for all of it in one piece: its parts may find some.
+            errno = TryBreakUp(held.Page) ? allocate(index, order: 0, out fresh) : Errno.Ok;
+        }
+
+        if (fresh.IsEmpty)
         {
             return errno;
         }

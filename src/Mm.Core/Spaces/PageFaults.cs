@@ -51,7 +51,8 @@ internal sealed partial class PageFaults(AddressSpace space)
         space.Parts.Points?.Reach("fault-read");
         if (size == PageSize.Large)
         {
-            return FaultResult.Done; // another thread put a leaf there
+            // Another thread put a leaf there, or its pages are elsewhere.
+            return entry.IsPresent ? FaultResult.Done : FromNonPresent(area, page, Tables.Read(page));
         }
 
         if (entry.IsNone)
@@ -149,7 +150,12 @@ internal sealed partial class PageFaults(AddressSpace space)
         }
 
         space.Parts.Points?.Reach("device-page-locked");
-        FaultResult result = AskDriver(area, page, entry.Frame);
+        if (Frames.IsLarge(entry.Frame))
+        {
+            return BringFolioFromDevice(area, page, entry.Frame, held);
+        }
+
+        FaultResult result = AskDriver(area, page, entry.Frame, PageSize.Small);
         space.PageLocks.Unlock(entry.Frame);
         held.Dispose();
         return result;
@@ -165,7 +171,7 @@ internal sealed partial class PageFaults(AddressSpace space)
         using (held)
         {
             space.Parts.Points?.Reach("device-fault");
-            return Tables.Read(page) == entry ? AskDriver(area, page, entry.Frame) : FaultResult.Done;
+            return Tables.Read(page) == entry ? AskDriver(area, page, entry.Frame, PageSize.Small) : FaultResult.Done;
         }
     }
 
@@ -175,7 +181,30 @@ internal sealed partial class PageFaults(AddressSpace space)
         return backing.Operations.Fault(new AreaFilling(space, area), new AreaFault(page, area.OffsetOf(page), isWrite));
     }
 
-    private FaultResult AskDriver(Area area, VirtAddr page, Pfn frame)
+    // One of 2 MiB: as a leaf, its driver gets it whole; mapped page by page, it is broken up, and the fault looks again. The
+    // reference is made the first page's, which keeps it whatever becomes of the folio. Linux: do_huge_pmd_device_private (v6.19).
+    private FaultResult BringFolioFromDevice(Area area, VirtAddr page, Pfn part, PageRef held)
+    {
+        Pfn head = Frames.HeadOf(part, out _);
+        Frames.GetFrame(head);
+        held.Dispose();
+        _ = Tables.ReadLeaf(page, out PageSize size);
+        FaultResult result = FaultResult.Done;
+        if (size == PageSize.Large)
+        {
+            result = AskDriver(area, page, head, size);
+        }
+        else
+        {
+            _ = Owner.Migration.TrySplit(head); // if somebody holds it, the next look tries again
+        }
+
+        space.PageLocks.Unlock(head);
+        Frames.PutFrame(head);
+        return result;
+    }
+
+    private FaultResult AskDriver(Area area, VirtAddr page, Pfn frame, PageSize size)
     {
         if (!space.Parts.Pagemaps.TryFindHeld(frame, out Pagemap? map))
         {
@@ -183,7 +212,7 @@ internal sealed partial class PageFaults(AddressSpace space)
         }
 
         var ops = (IPrivatePagemapOps)map.Ops!;
-        Errno errno = ops.TryMigrateToRam(map, new DevicePageFault(space, area, page, frame));
+        Errno errno = ops.TryMigrateToRam(map, new DevicePageFault(space, area, page, frame) { Size = size });
         return errno.IsOk ? FaultResult.Done : FaultResult.BusError;
     }
 }

@@ -48,7 +48,7 @@ internal sealed class PageMigration(AddressSpaces owner)
     {
         PageUsage usage = Frames.UsageOf(page);
         uint extra = 1u + (isFaultPage ? 1u : 0u) + (usage.IsDevice ? 1u : 0u) + (usage.IsOfFile ? 1u : 0u);
-        return !usage.IsLarge && usage.References <= extra + usage.MapCount;
+        return usage.References <= extra + usage.MapCount;
     }
 
     /// <summary>Hands over what a page is to another frame: whose it is, and its flags.</summary>
@@ -90,7 +90,7 @@ internal sealed class PageMigration(AddressSpaces owner)
         ulong pages = 1UL << order;
         for (ulong part = 0; part < pages; part++)
         {
-            owner.ReverseMap.Restore(new Pfn(head.Value + part), new Pfn(head.Value + part), mapsZero: isSplit);
+            owner.ReverseMap.Restore(new Pfn(head.Value + part), new Pfn(head.Value + part), isSplit && !Frames.IsDevice(head));
         }
 
         for (ulong part = 1; isSplit && part < pages; part++)
@@ -134,15 +134,15 @@ internal sealed class PageMigration(AddressSpaces owner)
     }
 
     /// <summary>Moves a page that is off the reclaim list to a frame, by the CPU: of processes, or of a file in memory.</summary>
-    /// <param name="page">The page, isolated, held once by the caller besides its mappings and its file.</param>
-    /// <param name="fresh">The frame, which the caller keeps its reference of.</param>
+    /// <param name="page">The page or folio, isolated, held once by the caller besides its mappings and its file.</param>
+    /// <param name="fresh">The frame, or a folio as large, which the caller keeps its reference of.</param>
     /// <returns>Whether it has moved, and the frame is on the list; if not, somebody holds the page, and all is as before.
     /// <b>Linux:</b> migrate_folio_unmap and migrate_folio_move.</returns>
     internal bool TryMoveIsolated(Pfn page, PageRef fresh)
     {
         owner.PageLocks.Lock(page);
         owner.PageLocks.Lock(fresh.Page);
-        bool isUnmapped = owner.ReverseMap.TryUnmap(page) && CanMove(page, isFaultPage: false);
+        bool isUnmapped = owner.ReverseMap.TryUnmap(page, keepsLeaves: true) && CanMove(page, isFaultPage: false);
         owner.Parts.Points?.Reach("move-unmapped");
         MemoryFile? file = Frames.UsageOf(page) is { IsOfFile: true } usage ? owner.FindFile(usage.Mapping) : null;
         bool isMoved = isUnmapped && (file is null
@@ -162,9 +162,10 @@ internal sealed class PageMigration(AddressSpaces owner)
     private bool TryMove(Pfn page, Pfn target)
     {
         bool isMoved = TryHandOver(page, target, extra: 0);
-        if (isMoved)
+        _ = Frames.HeadOf(page, out int order);
+        for (ulong part = 0; isMoved && part < 1UL << order; part++)
         {
-            owner.CopyPage(page, target);
+            owner.CopyPage(new Pfn(page.Value + part), new Pfn(target.Value + part));
         }
 
         return isMoved;

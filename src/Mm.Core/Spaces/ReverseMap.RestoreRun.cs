@@ -43,10 +43,15 @@ internal sealed partial class ReverseMap
                 return;
             }
 
+            ulong pages = map.Frames.HeadOf(target, out int order) == target ? 1UL << order : 1;
             bool isZero = mapsZero && map.IsZero(target);
             foreach (AddressSpace space in family!.Members)
             {
-                space.RestoreEntry(index, source, target, isZero);
+                bool isWhole = pages > 1 && space.TryRestoreLeaf(index, source, target);
+                for (ulong part = 0; part < pages && !isWhole; part++)
+                {
+                    space.RestoreEntry(index + part, new Pfn(source.Value + part), new Pfn(target.Value + part), isZero);
+                }
             }
         }
 

@@ -249,7 +249,7 @@ internal sealed partial class UserPages(AddressSpace space)
     {
         step = Step.Missing;
         Pte leaf = space.Tables.ReadLeaf(at, out PageSize size);
-        if (size == PageSize.Large && Has(flags, PinFlags.SplitLarge))
+        if (size == PageSize.Large && leaf.IsPresent && Has(flags, PinFlags.SplitLarge))
         {
             space.SplitLeaf(at);
         }

@@ -196,6 +196,29 @@ public sealed class MirrorDevice : IPrivatePagemapOps, IDisposable
         return errno.IsOk;
     }
 
+    /// <summary>Takes 2 MiB of the device's memory in one piece, locked and held once.</summary>
+    /// <param name="holder">For whom.</param>
+    /// <param name="folio">The reference.</param>
+    /// <param name="pageLock">The lock.</param>
+    /// <returns>Whether there were any.</returns>
+    internal bool TryTakeFolio(DeviceMirror holder, out PageRef folio, out PageLock pageLock)
+    {
+        folio = default;
+        pageLock = default;
+        if (Machine.Faults.ShouldFail(FaultPoint.DevicePage) || !pages.TryTakeLarge(holder, out Pfn head))
+        {
+            return false;
+        }
+
+        Errno errno = Memory.TryHandOutFolio(head, PageSize.Large.Order, out folio, out pageLock);
+        for (ulong part = 0; !errno.IsOk && part < PageSize.Large.Pages.Value; part++)
+        {
+            pages.Return(new Pfn(head.Value + part));
+        }
+
+        return errno.IsOk;
+    }
+
     /// <summary>Has the engine do a list, and waits.</summary>
     /// <param name="job">The list.</param>
     /// <returns>Whether outcomes are known: pages of a list that is empty or refused are not written, and stay where they are.</returns>
