@@ -1,7 +1,9 @@
 using Mm.Core;
 using Mm.Core.Checks;
 using Mm.Core.Dma;
+using Mm.Core.Spaces;
 using Mm.Devices.Gpus.Objects;
+using Mm.Devices.Gpus.Svm;
 using Mm.Devices.Gpus.Vram;
 using Mm.DmaBuf;
 using Mm.P2pDma;
@@ -21,7 +23,7 @@ namespace Mm.Devices.Gpus;
 /// an address of it.</para>
 /// <para><b>Locking:</b> safe from any thread.</para>
 /// </remarks>
-public sealed class Gpu : IModelDevice
+public sealed partial class Gpu : IModelDevice
 {
     private readonly Lock gate = new();
     private readonly List<GpuObject> objects = []; // protected by gate
@@ -31,9 +33,11 @@ public sealed class Gpu : IModelDevice
     private ulong lastObject; // protected by gate
     private volatile bool isRemoved;
 
-    internal Gpu(GpuParts parts, GpuOptions options, PciPlace place, AddressRegion region, DmaDevice dma, GpuDoorbells doorbells)
+    internal Gpu(
+        GpuParts parts, GpuOptions options, PciPlace place, AddressRegion region, DmaDevice dma, GpuDoorbells doorbells, SvmPagemap pagemap)
     {
         this.parts = parts;
+        this.pagemap = pagemap;
         this.place = place;
         this.region = region;
         Options = options;
@@ -83,16 +87,16 @@ public sealed class Gpu : IModelDevice
     /// memory; ENOMEM: no memory for its page descriptors.
     /// </returns>
     public static Errno TryCreate(PciSystem pci, BufferSystem buffers, PciPlace place, GpuOptions options, out Gpu? gpu) =>
-        TryCreate(pci, buffers, place, options, points: null, out gpu);
+        TryCreate(pci, buffers, place, options, points: null, spaces: null, out gpu);
 
-    /// <summary>For tests that run every order of what happens.</summary>
+    /// <summary>For tests that run every order of what happens, with address spaces of their own.</summary>
     internal static Errno TryCreate(
-        PciSystem pci, BufferSystem buffers, PciPlace place, GpuOptions options, IYieldPoints? points, out Gpu? gpu)
+        PciSystem pci, BufferSystem buffers, PciPlace place, GpuOptions options, IYieldPoints? points, AddressSpaces? spaces, out Gpu? gpu)
     {
         ArgumentNullException.ThrowIfNull(pci);
         ArgumentNullException.ThrowIfNull(buffers);
         ArgumentNullException.ThrowIfNull(options);
-        return new GpuStart(pci, buffers, place, options, points).TryRun(out gpu);
+        return new GpuStart(pci, buffers, place, options, points, spaces ?? pci.Machine.Spaces).TryRun(out gpu);
     }
 
     /// <summary>Makes a buffer that holds zeros.</summary>
@@ -153,6 +157,11 @@ public sealed class Gpu : IModelDevice
         {
             each.Renew();
         }
+
+        foreach (GpuSvm each in CollectProcesses())
+        {
+            each.Forget();
+        }
     }
 
     /// <inheritdoc/>
@@ -168,6 +177,7 @@ public sealed class Gpu : IModelDevice
             isRemoved = true;
         }
 
+        EndProcesses(); // while the engine can still bring their pages home
         Doorbells.Revoke(isForGood: true);
         foreach (GpuObject each in CollectObjects())
         {
@@ -176,8 +186,11 @@ public sealed class Gpu : IModelDevice
 
         parts.Copier.Dispose();
         _ = parts.Pci.TryUnbind(place); // ENODEV where the function went first
-        parts.Bytes.Dispose();
-        _ = parts.Machine.TryRemoveRegion(region); // ours, and there until now
+        pagemap.Map.Unmap(onDead: () =>
+        {
+            parts.Bytes.Dispose();
+            _ = parts.Machine.TryRemoveRegion(region); // ours, and there until now
+        });
     }
 
     /// <inheritdoc/>
@@ -190,6 +203,7 @@ public sealed class Gpu : IModelDevice
         }
 
         Doorbells.Report(entries);
+        ReportProcesses(entries);
     }
 
     /// <summary>Removes it.</summary>
@@ -202,6 +216,11 @@ public sealed class Gpu : IModelDevice
         parts.Pool.Validate();
         Doorbells.Validate();
         ulong pages = 0;
+        foreach (SvmMemory memory in pagemap.Collect())
+        {
+            pages += (ulong)memory.Frames.Length;
+        }
+
         foreach (GpuObject each in CollectObjects())
         {
             pages += each.Place == GpuPlaces.Ram ? 0 : each.Size.ToPagesRoundDown().Value;

@@ -1,7 +1,10 @@
 using Mm.Core;
 using Mm.Core.Checks;
 using Mm.Core.Dma;
+using Mm.Core.Pagemaps;
+using Mm.Core.Spaces;
 using Mm.Devices.Gpus.Objects;
+using Mm.Devices.Gpus.Svm;
 using Mm.Devices.Gpus.Vram;
 using Mm.DmaBuf;
 using Mm.P2pDma;
@@ -16,7 +19,8 @@ namespace Mm.Devices.Gpus;
 /// <para><b>Linux:</b> amdgpu_pci_probe (v6.12).</para>
 /// <para><b>Locking:</b> none.</para>
 /// </remarks>
-internal sealed class GpuStart(PciSystem pci, BufferSystem buffers, PciPlace place, GpuOptions options, IYieldPoints? points)
+internal sealed class GpuStart(
+    PciSystem pci, BufferSystem buffers, PciPlace place, GpuOptions options, IYieldPoints? points, AddressSpaces spaces)
 {
     private Machine Machine => pci.Machine;
 
@@ -49,8 +53,18 @@ internal sealed class GpuStart(PciSystem pci, BufferSystem buffers, PciPlace pla
         }
 
         GpuParts parts = MakeParts(provider!, window, region!);
+        errno = TryDescribe(parts, region!, out SvmPagemap? pagemap);
+        if (!errno.IsOk)
+        {
+            parts.Copier.Dispose();
+            parts.Bytes.Dispose();
+            _ = Machine.TryRemoveRegion(region!); // added above
+            _ = Machine.Dma.TryDetach(dma!.Id); // attached above
+            return errno;
+        }
+
         var bells = new GpuDoorbells(options.Name, parts.Id, pci, buffers.Buffers, place, options.DoorbellBar, doorbells);
-        gpu = new Gpu(parts, options, place, region!, dma!, bells);
+        gpu = new Gpu(parts, options, place, region!, dma!, bells, pagemap!);
         return Errno.Ok;
     }
 
@@ -82,7 +96,17 @@ internal sealed class GpuStart(PciSystem pci, BufferSystem buffers, PciPlace pla
         Check.That(region.Range.TryGetFrames(out PfnRange frames), "private memory is whole frames");
         var bytes = new VramBytes(Machine, frames, window);
         var pool = new VramPool(Machine.Faults, window.Length.ToPagesRoundDown(), frames.Count);
-        var copier = new GpuCopier($"{options.Name}-copy", bytes, Machine.Faults, options.Drive, points);
-        return new GpuParts(options.Name, provider.Owner, pci, buffers.Buffers, provider, pool, bytes, copier, points);
+        var copier = new GpuCopier($"{options.Name}-copy", bytes, Machine.Faults, options.Drive);
+        return new GpuParts(options.Name, provider.Owner, pci, buffers.Buffers, provider, pool, bytes, copier, spaces, points);
+    }
+
+    private Errno TryDescribe(GpuParts parts, AddressRegion region, out SvmPagemap? pagemap)
+    {
+        var made = new SvmPagemap(parts);
+        var request = new PagemapRequest { Kind = PagemapKind.DevicePrivate, Ranges = [region.Range], Owner = made, Ops = made };
+        Errno errno = Machine.Pagemaps.TryAdd(request, out Pagemap? map);
+        pagemap = errno.IsOk ? made : null;
+        made.Map = map!;
+        return errno;
     }
 }

@@ -1,6 +1,7 @@
 using Mm.Core;
 using Mm.Core.Checks;
 using Mm.Core.Dma;
+using Mm.Core.Spaces;
 using Mm.Devices.Gpus;
 using Mm.Devices.Gpus.Objects;
 using Mm.DmaBuf;
@@ -19,10 +20,17 @@ internal sealed class GpuRig : IDisposable
 {
     internal const int Page = 4096;
 
-    internal GpuRig(ulong memoryKiB = 4096, ulong visibleKiB = 1024, IYieldPoints? points = null, ulong ramMiB = 16)
+    private readonly AddressSpaces? ownSpaces;
+
+    /// <summary>Makes one.</summary>
+    /// <param name="memoryKiB">How much memory the GPU has.</param>
+    /// <param name="visibleKiB">How much of it its BAR shows.</param>
+    /// <param name="points">The explorer's points.</param>
+    /// <param name="racesSpaces">Whether address spaces stop at the points, too.</param>
+    internal GpuRig(ulong memoryKiB = 4096, ulong visibleKiB = 1024, IYieldPoints? points = null, bool racesSpaces = false)
     {
         Machine = Machine.CreateBuilder()
-            .AddRam(new NodeId(0), new PhysRange(new PhysAddr(0x1_0000_0000), ByteCount.FromMiB(ramMiB)))
+            .AddRam(new NodeId(0), new PhysRange(new PhysAddr(0x1_0000_0000), ByteCount.FromMiB(16)))
             .Build();
         System = new BufferSystem(Machine, points);
         Assert.That(BuiltInMachines.TryGet("two-switch", out Topology? topology), Is.True);
@@ -33,7 +41,8 @@ internal sealed class GpuRig : IDisposable
             Visible = ByteCount.FromKiB(visibleKiB),
             Drive = CopyEngineDrive.Stepped,
         };
-        Gpu.TryCreate(Pci, System, Place, Options, points, out Gpu? gpu).ThrowIfError();
+        ownSpaces = racesSpaces ? MakeSpaces(points!) : null;
+        Gpu.TryCreate(Pci, System, Place, Options, points, ownSpaces, out Gpu? gpu).ThrowIfError();
         Gpu = gpu!;
         Near = Attach("0000:04:00.0");
         Across = Attach("0000:08:00.0");
@@ -43,6 +52,8 @@ internal sealed class GpuRig : IDisposable
     internal static PciPlace Place => PciAddress.Parse("0000:03:00.0");
 
     internal Machine Machine { get; }
+
+    internal AddressSpaces Spaces => ownSpaces ?? Machine.Spaces;
 
     internal BufferSystem System { get; }
 
@@ -72,6 +83,7 @@ internal sealed class GpuRig : IDisposable
         Gpu.Dispose();
         Gpu.Validate();
         Assert.That(Gpu.Memory.UsedPages, Is.EqualTo(PageCount.Zero), "a page of the GPU's memory is left");
+        ownSpaces?.Dispose();
         Assert.That(InUse, Is.LessThanOrEqualTo(PageCount.One), "a page of RAM is left, beside the page of zeros");
         Machine.Dispose();
         Assert.That(Machine.NativeBytes, Is.EqualTo(ByteCount.Zero), "native memory is left");
@@ -175,6 +187,10 @@ internal sealed class GpuRig : IDisposable
         Gpu.Report(entries);
         return entries;
     }
+
+    private AddressSpaces MakeSpaces(IYieldPoints points) => new(new SpaceParts(
+        Machine.Frames, Machine.Allocator, Machine.Memory, new PhysicalBytes(Machine.AddressMap, Machine.Memory),
+        Machine.Pagemaps, Machine.Faults, Machine.Profile, points));
 
     private DmaDevice Attach(string place)
     {

@@ -1,6 +1,7 @@
 using Mm.Core;
 using Mm.Core.Checks;
 using Mm.Core.PhysRanges;
+using Mm.Core.Spaces;
 using Mm.Devices.Gpus.Vram;
 using Mm.DmaBuf.Buffers;
 using Mm.P2pDma;
@@ -18,6 +19,7 @@ namespace Mm.Devices.Gpus.Objects;
 /// <param name="Pool">The allocator of the GPU's memory.</param>
 /// <param name="Bytes">Its bytes.</param>
 /// <param name="Copier">Its copy engine.</param>
+/// <param name="Spaces">The address spaces of its processes.</param>
 /// <param name="Points">The explorer's points; null in production.</param>
 internal sealed record GpuParts(
     string Name,
@@ -28,6 +30,7 @@ internal sealed record GpuParts(
     VramPool Pool,
     VramBytes Bytes,
     GpuCopier Copier,
+    AddressSpaces Spaces,
     IYieldPoints? Points)
 {
     /// <summary>The machine.</summary>

@@ -1,5 +1,4 @@
 using Mm.Core;
-using Mm.Core.Checks;
 using Mm.Hmm.Copying;
 
 namespace Mm.Devices.Gpus.Vram;
@@ -23,12 +22,10 @@ public sealed class GpuCopier : IDisposable
     /// <param name="bytes">How the GPU sees pages.</param>
     /// <param name="faults">The machine's fault injection.</param>
     /// <param name="drive">Who makes it work.</param>
-    /// <param name="points">The explorer's points; null in production.</param>
-    internal GpuCopier(string name, IPageBytes bytes, FaultInjector faults, CopyEngineDrive drive, IYieldPoints? points)
+    internal GpuCopier(string name, IPageBytes bytes, FaultInjector faults, CopyEngineDrive drive)
     {
-        make = () => new DeviceCopyEngine(name, bytes, faults, drive, points: points);
+        make = () => new DeviceCopyEngine(name, bytes, faults, drive);
         engine = make();
-        Jobs = new CopyJobPool(points);
     }
 
     /// <summary>The engine that works now.</summary>
@@ -55,7 +52,7 @@ public sealed class GpuCopier : IDisposable
     public long RentedJobs => Jobs.RentedJobs;
 
     /// <summary>Where jobs come from.</summary>
-    internal CopyJobPool Jobs { get; }
+    internal CopyJobPool Jobs { get; } = new();
 
     /// <summary>Has the engine do a list, and waits.</summary>
     /// <param name="job">The list; an empty one is done.</param>

@@ -81,8 +81,8 @@ internal sealed class GpuObjectInterleavings
         Assert.That(result.Schedules, Is.GreaterThan(3));
     }
 
-    // The points of the fences and of moves; those of the copy engine are its own tests' and make too many orders.
-    private static IYieldPoints Quiet(IYieldPoints points) => new SomePoints(points);
+    // Points that are reached with the reservation locked, which another actor enters, are passed by.
+    private static SomePoints Quiet(IYieldPoints points) => new(points);
 
     private static void End(GpuRig rig, params IDisposable[] held)
     {
@@ -98,7 +98,7 @@ internal sealed class GpuObjectInterleavings
     {
         public void Reach(string point)
         {
-            if (!point.StartsWith("copy-", StringComparison.Ordinal))
+            if (point is "signal" or "gpu-move")
             {
                 points.Reach(point);
             }
