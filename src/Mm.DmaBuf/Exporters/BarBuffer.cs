@@ -30,6 +30,7 @@ public sealed class BarBuffer : IBufferExporter
     private int pins; // protected by the reservation
     private volatile bool isRevoked; // changed with the reservation locked
     private bool isForGood; // protected by the reservation
+    private int isReleased; // atomic
 
     internal BarBuffer(PciSystem pci, BarProvider provider, PhysRange[] ranges, bool isRevoked, bool pinsForRevocable)
     {
@@ -179,6 +180,7 @@ public sealed class BarBuffer : IBufferExporter
     /// <inheritdoc/>
     public void Release()
     {
+        Check.That(Interlocked.Exchange(ref isReleased, 1) == 0, $"the export of {Name} is freed twice");
         isRevoked = true;
         EndPlace();
     }
