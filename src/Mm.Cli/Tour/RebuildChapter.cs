@@ -23,7 +23,8 @@ internal static class RebuildChapter
             system.Buffers, stage.Pci.Owners, memory, [memory.Aperture.Slice(ByteCount.Zero, Pages.ToBytes())],
             out MovingBuffer? vram, out BufferHandle? handle).ThrowIfError();
         rdma.Domain.TryRegisterBuffer(
-            handle!, ByteCount.Zero, Pages.ToBytes(), VirtAddr.Zero, TourRdma.Access, RegionContract.Buffer, out MemoryRegion? region).ThrowIfError();
+            handle!, ByteCount.Zero, Pages.ToBytes(), VirtAddr.Zero, TourRdma.Access, RegionContract.Buffer,
+            out MemoryRegion? region).ThrowIfError();
         Write(rdma, region!, 1);
         stage.Check(region!.TableLoads == 1, "used for the first time, the region's table is made");
         for (int notice = 0; notice < 1000; notice++)

@@ -19,9 +19,11 @@ internal static class RegionChapter
         using var rdma = new TourRdma(stage, Pages, isStepped: true);
         var exporter = new BarExporter(system.Buffers, stage.Pci) { PinsForRevocable = true };
         exporter.TryExport(
-            stage.Gpu.Place, TourStage.LargestBar(stage.Gpu), [new BarRange(ByteCount.Zero, Pages.ToBytes())], out BarBuffer? vram, out BufferHandle? handle).ThrowIfError();
+            stage.Gpu.Place, TourStage.LargestBar(stage.Gpu), [new BarRange(ByteCount.Zero, Pages.ToBytes())],
+            out BarBuffer? vram, out BufferHandle? handle).ThrowIfError();
         rdma.Domain.TryRegisterBuffer(
-            handle!, ByteCount.Zero, Pages.ToBytes(), VirtAddr.Zero, TourRdma.Access, RegionContract.BufferRevocable, out MemoryRegion? region).ThrowIfError();
+            handle!, ByteCount.Zero, Pages.ToBytes(), VirtAddr.Zero, TourRdma.Access, RegionContract.BufferRevocable,
+            out MemoryRegion? region).ThrowIfError();
         stage.Say($"{region} on {handle!.Buffer}, {vram!.PinCount} pin");
         rdma.Fill(7);
         rdma.Post(region!);

@@ -28,15 +28,12 @@ public sealed class CachedRegion : IIntervalListener, IDisposable
 
     internal IntervalNotifier Notifier { get; set; } = null!;
 
-    /// <summary>Whether the process has changed the range since. Protected by the cache's lock.</summary>
-    internal bool IsStale { get; set; }
-
     /// <inheritdoc/>
     bool IIntervalListener.Invalidate(IntervalNotifier notifier, in NotifierRange range, NotifierSequence sequence) =>
         cache.OnInvalidate(this, notifier, range, sequence);
 
     /// <summary>Ends this use.</summary>
-    public void Dispose() => cache.EndUse(this);
+    public void Dispose() => DropUser();
 
     internal void AddUser() => Interlocked.Increment(ref users);
 

@@ -38,21 +38,20 @@ internal sealed class PeerBacking : RegionBacking
         }
 
         var made = new PeerBacking(context, peer);
-        Errno errno = peer.TryGetPages(start, length, made.TakeAway, out PhysRangeList? given);
+        Errno errno = PeerMemoryContract.TryGetPages(peer, start, length, made.TakeAway, out PhysRangeList? given);
         if (!errno.IsOk)
         {
             return errno;
         }
 
         errno = context.Nic.View.TryMap(given!, DmaDirection.Bidirectional, out DmaMapping? mapped);
-        if (!errno.IsOk || given!.Length != length)
+        if (!errno.IsOk)
         {
-            mapped?.Dispose();
             peer.PutPages(given!);
-            return errno.IsOk ? Errno.EINVAL : errno;
+            return errno;
         }
 
-        backing = made.TryBegin(given, mapped!) ? made : null;
+        backing = made.TryBegin(given!, mapped!) ? made : null;
         return backing is null ? Errno.EAGAIN : Errno.Ok;
     }
 

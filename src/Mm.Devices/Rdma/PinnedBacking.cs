@@ -73,8 +73,8 @@ internal sealed class PinnedBacking : RegionBacking
             return errno;
         }
 
-        RegionTable table = RegionTable.Of(mapping!.Segments, start.OffsetIn(PageSize.Small), length);
-        backing = new PinnedBacking(context, pins, mapping, table);
+        RegionTable made = RegionTable.Of(mapping!.Segments, start.OffsetIn(PageSize.Small), length);
+        backing = new PinnedBacking(context, pins, mapping, made);
         return Errno.Ok;
     }
 
@@ -126,7 +126,7 @@ internal sealed class PinnedBacking : RegionBacking
         const RegionAccess Writes = RegionAccess.LocalWrite | RegionAccess.RemoteWrite | RegionAccess.RemoteAtomic;
         pins = new PagePin[pages.Value];
         VirtAddr first = start.AlignDown(PageSize.Small);
-        PinFlags flags = PinFlags.LongTerm | PinFlags.Fast | ((access & Writes) != 0 ? PinFlags.Write : PinFlags.None);
+        PinFlags flags = PinFlags.LongTerm | PinFlags.Fast | ((access & Writes) != RegionAccess.None ? PinFlags.Write : PinFlags.None);
         for (int done = 0; done < pins.Length;)
         {
             Span<PagePin> part = pins.AsSpan(done, Math.Min(Batch, pins.Length - done));

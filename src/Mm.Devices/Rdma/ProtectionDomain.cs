@@ -40,7 +40,7 @@ public sealed class ProtectionDomain
             return errno;
         }
 
-        if ((access & RegionAccess.OnDemand) != 0)
+        if ((access & RegionAccess.OnDemand) != RegionAccess.None)
         {
             errno = OnDemandBacking.TryCreate(Context, start, length, parent: null, index: 0, out OnDemandBacking? pages);
             return Finish(errno, RegionContract.OnDemand, access, start, length, pages, out region);
@@ -70,8 +70,7 @@ public sealed class ProtectionDomain
     /// <param name="length">How many bytes.</param>
     /// <param name="access">What the region allows.</param>
     /// <param name="region">The region; null when refused. The caller disposes it.</param>
-    /// <returns>Ok; ENODEV: the context is closed; EINVAL: as <see cref="TryRegister"/>, or the driver gives another number of
-    /// bytes; ENOMEM: no memory; EAGAIN: taken away before it was registered; EREMOTEIO: out of the NIC's reach; and what the
+    /// <returns>Ok; ENODEV: the context is closed; EINVAL: as <see cref="TryRegister"/>; ENOMEM: no memory; EAGAIN: taken away before it was registered; EREMOTEIO: out of the NIC's reach; and what the
     /// driver refuses with.</returns>
     public Errno TryRegisterPeer(
         IPeerMemory peer, VirtAddr start, ByteCount length, RegionAccess access, out MemoryRegion? region)
@@ -175,9 +174,9 @@ public sealed class ProtectionDomain
             return Errno.ENODEV;
         }
 
-        bool isRemoteAlone = (access & (RegionAccess.RemoteWrite | RegionAccess.RemoteAtomic)) != 0
-            && (access & RegionAccess.LocalWrite) == 0;
-        return isRemoteAlone || (access & ~Known) != 0 ? Errno.EINVAL : Errno.Ok;
+        bool isRemoteAlone = (access & (RegionAccess.RemoteWrite | RegionAccess.RemoteAtomic)) != RegionAccess.None
+            && (access & RegionAccess.LocalWrite) == RegionAccess.None;
+        return isRemoteAlone || (access & ~Known) != RegionAccess.None ? Errno.EINVAL : Errno.Ok;
     }
 
     private Errno Finish(

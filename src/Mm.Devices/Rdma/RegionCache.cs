@@ -114,7 +114,6 @@ public sealed class RegionCache : IDisposable
         using (guard)
         {
             notifier.SetSequence(sequence);
-            region.IsStale = true;
             if (!IgnoresInvalidations && live.TryGetValue(region.Pages.Start.Value, out CachedRegion? there) && there == region)
             {
                 _ = live.Remove(region.Pages.Start.Value);
@@ -124,11 +123,6 @@ public sealed class RegionCache : IDisposable
 
             return true;
         }
-    }
-
-    internal void EndUse(CachedRegion region)
-    {
-        region.DropUser();
     }
 
     // What is registered while its range is changed is stale at birth: its user gets it, and nobody else finds it.
@@ -149,11 +143,13 @@ public sealed class RegionCache : IDisposable
             return errno;
         }
 
+        // What is changed from here on shows in the sequence; what is being changed now is waited for.
         made.Notifier = notifier!;
+        NotifierSequence moment = notifier!.ReadBegin();
         errno = domain.TryRegister(pages.Start, pages.Length, access, out MemoryRegion? region);
         if (!errno.IsOk)
         {
-            notifier!.Dispose();
+            notifier.Dispose();
             return errno;
         }
 
@@ -162,7 +158,7 @@ public sealed class RegionCache : IDisposable
         {
             Misses++;
             made.AddUser();
-            bool isKept = !made.IsStale && !isClosed && !Overlaps(pages);
+            bool isKept = !notifier.IsRetryNeeded(moment) && !isClosed && !Overlaps(pages);
             if (isKept)
             {
                 live.Add(pages.Start.Value, made);

@@ -28,7 +28,7 @@ internal sealed class RegionTable
     internal static RegionTable Of(ReadOnlySpan<DmaSegment> all, ByteCount offset, ByteCount length)
     {
         var cut = new List<DmaSegment>(all.Length);
-        var starts = new List<ulong>(all.Length);
+        var offsets = new List<ulong>(all.Length);
         ulong skip = offset.Value;
         ulong left = length.Value;
         foreach (DmaSegment segment in all)
@@ -41,12 +41,12 @@ internal sealed class RegionTable
                 continue;
             }
 
-            starts.Add(length.Value - left);
+            offsets.Add(length.Value - left);
             cut.Add(segment with { Address = segment.Address.AddChecked(new ByteCount(skipped)), Length = new ByteCount(here) });
             left -= here;
         }
 
-        return new RegionTable([.. cut], [.. starts]);
+        return new RegionTable([.. cut], [.. offsets]);
     }
 
     /// <summary>Moves bytes; they lie in the region.</summary>

@@ -1,5 +1,4 @@
 using Mm.Core;
-using Mm.DmaBuf.Buffers;
 using Mm.DmaBuf.Exporters;
 
 namespace Mm.Devices.Vfio;

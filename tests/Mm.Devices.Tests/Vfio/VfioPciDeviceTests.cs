@@ -3,6 +3,8 @@ using Mm.Core.Checks;
 using Mm.Core.Dma;
 using Mm.Core.Spaces;
 using Mm.Devices.Iommufd;
+using Mm.Devices.Rdma;
+using Mm.Devices.Tests.Rdma;
 using Mm.Devices.Vfio;
 using Mm.DmaBuf.Attachments;
 using Mm.DmaBuf.Buffers;
@@ -166,6 +168,27 @@ internal sealed class VfioPciDeviceTests
         Assert.That(importer.Told, Is.EqualTo(new[] { MoveNotice.Revoked, MoveNotice.Restored }));
         Assert.That((mapping!.IsValid, rig.Device.IsDecoding), Is.EqualTo((false, true)));
         mapping.Dispose();
+    }
+
+    [Test]
+    public void Reset_UnderAPinnedRegionOfANic_RevokesItAndTheSliceComesBack()
+    {
+        using var rig = new VfioRig();
+        rig.Machine.Spaces.TryCreate(out AddressSpace? space).ThrowIfError();
+        var end = new RdmaEnd(new RdmaWire(), rig.Pci, RdmaRig.AcrossPlace, space!, options: null, memlockPages: 16);
+        using BufferHandle handle = rig.Export(Slice(0, 8192));
+        MemoryRegion region = RdmaRig.RegisterBuffer(end, handle, RegionContract.BufferRevocable);
+        region.Backing.TryAccess(default, (byte[])[7], isWrite: true).ThrowIfError();
+        Assert.That(rig.Ledger().Single(static entry => entry.Kind == HoldingKind.Pin).Count, Is.EqualTo(1UL), "who holds the GPU");
+
+        rig.Device.Reset();
+
+        Assert.That((region.State, rig.Ledger().Exists(static entry => entry.Kind == HoldingKind.Pin)), Is.EqualTo((RegionState.Revoked, false)));
+        Assert.That(region.Backing.TryAccess(default, new byte[1], isWrite: false), Is.EqualTo(Errno.EINVAL));
+        MemoryRegion again = RdmaRig.RegisterBuffer(end, handle, RegionContract.BufferRevocable);
+        Assert.That(again.Backing.TryAccess(default, new byte[1], isWrite: false), Is.EqualTo(Errno.Ok));
+        end.Nic.Dispose();
+        space!.Dispose();
     }
 
     [Test]
