@@ -166,6 +166,23 @@ public sealed class BufferAttachment : IMoveListener, IDisposable
         return errno;
     }
 
+    /// <summary>Unmaps what is mapped and kept for the next map, whoever uses it: an importer that is revoked calls it while it is told.</summary>
+    /// <param name="held">The buffer's reservation, locked.</param>
+    /// <exception cref="InvalidOperationException">The token is another's, or the attachment is static and keeps its mapping.</exception>
+    /// <exception cref="ObjectDisposedException">The attachment has ended.</exception>
+    /// <remarks><b>Linux:</b> dma_buf_unmap_attachment (v6.12), for all users at once.</remarks>
+    public void DropMappings(ReservationLock held)
+    {
+        held.RequireOf(Buffer.Reservation);
+        ObjectDisposedException.ThrowIf(isDetached, this);
+        if (!IsDynamic)
+        {
+            throw new InvalidOperationException("a static attachment keeps its mapping until it is detached");
+        }
+
+        UnmapAll();
+    }
+
     /// <summary>Detaches: what is mapped is unmapped, what is pinned is not any more. Twice does nothing.</summary>
     /// <exception cref="InvalidOperationException">The importer is being told of a move.</exception>
     public void Dispose()
@@ -204,7 +221,7 @@ public sealed class BufferAttachment : IMoveListener, IDisposable
     internal void Unpin(AttachmentPin pin)
     {
         using ReservationLock held = Buffer.Reservation.LockOrGoOn();
-        if (pins.Remove(pin) && Buffer.Traits.Moves)
+        if ((pins.Remove(pin) || Buffer.LosesTrackOfPins) && Buffer.Traits.Moves)
         {
             Buffer.Exporter.Unpin(held);
         }

@@ -9,7 +9,7 @@ namespace Mm.DmaBuf.Attachments;
 /// no mapping that is not valid any more. Users write importers; <see cref="BufferImporterContract"/> holds them to this page.
 /// <para><b>Linux:</b> struct dma_buf_attach_ops (v6.12): move_notify, which is mandatory, and allow_peer2peer.</para>
 /// <para><b>Locking:</b> <see cref="OnMove"/> is called with the buffer's reservation locked, on the exporter's thread. It may
-/// add fences; it must not map, pin, detach or wait: that throws.</para>
+/// add fences, unmap and unpin; it must not map, pin, detach or wait: that throws.</para>
 /// </remarks>
 public interface IBufferImporter
 {

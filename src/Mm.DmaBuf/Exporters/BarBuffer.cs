@@ -1,4 +1,5 @@
 using Mm.Core;
+using Mm.Core.Checks;
 using Mm.Core.PhysRanges;
 using Mm.DmaBuf.Buffers;
 using Mm.DmaBuf.Reservations;
@@ -24,17 +25,22 @@ public sealed class BarBuffer : IBufferExporter
     private readonly BarProvider provider;
     private readonly PhysRange[] ranges;
     private readonly ValiditySource life = new();
+    private readonly bool pinsForRevocable;
     private PhysRangeList? place; // protected by the reservation
+    private int pins; // protected by the reservation
     private volatile bool isRevoked; // changed with the reservation locked
     private bool isForGood; // protected by the reservation
+    private int isReleased; // atomic
 
-    internal BarBuffer(PciSystem pci, BarProvider provider, PhysRange[] ranges, bool isRevoked, bool hasCpuMap)
+    internal BarBuffer(
+        PciSystem pci, BarProvider provider, PhysRange[] ranges, bool isRevoked, bool hasCpuMap, bool pinsForRevocable)
     {
         Traits = new BufferTraits { Moves = true, HasCpuMap = hasCpuMap };
         this.pci = pci;
         this.provider = provider;
         this.ranges = ranges;
         this.isRevoked = isRevoked;
+        this.pinsForRevocable = pinsForRevocable;
         foreach (PhysRange range in ranges)
         {
             Size = Size.AddChecked(range.Length);
@@ -141,15 +147,43 @@ public sealed class BarBuffer : IBufferExporter
         return Errno.Ok;
     }
 
-    /// <summary>Refuses: what may be taken away at any time is pinned for nobody.</summary>
+    /// <summary>How many pins there are.</summary>
+    public int PinCount
+    {
+        get
+        {
+            using ReservationLock held = Reservation.LockOrGoOn();
+            return pins;
+        }
+    }
+
+    /// <summary>Pins, where the exporter does that at all: the memory never moves, and a pin does not keep it from being taken away.</summary>
     /// <param name="held">The buffer's reservation, locked.</param>
     /// <param name="client">For whom.</param>
-    /// <returns>EOPNOTSUPP.</returns>
-    public Errno TryPin(ReservationLock held, BufferClient client) => Errno.EOPNOTSUPP;
+    /// <returns>Ok; EOPNOTSUPP: the exporter pins for nobody, or the importer could not be told of a revocation; ENODEV: the memory
+    /// is taken away.</returns>
+    public Errno TryPin(ReservationLock held, BufferClient client)
+    {
+        if (!pinsForRevocable || !client.IsDynamic)
+        {
+            return Errno.EOPNOTSUPP;
+        }
+
+        pins += isRevoked ? 0 : 1;
+        return isRevoked ? Errno.ENODEV : Errno.Ok;
+    }
+
+    /// <inheritdoc/>
+    public void Unpin(ReservationLock held)
+    {
+        Check.That(pins > 0, "as many pins are dropped as were taken");
+        pins--;
+    }
 
     /// <inheritdoc/>
     public void Release()
     {
+        Check.That(Interlocked.Exchange(ref isReleased, 1) == 0, $"the export of {Name} is freed twice");
         isRevoked = true;
         EndPlace();
     }

@@ -35,6 +35,10 @@ public sealed class BarExporter
     /// <summary>Whether processes may map the buffers, as they may map the BAR itself; not in Linux v6.19.</summary>
     public bool AllowsCpuMap { get; init; }
 
+    /// <summary>Whether an importer that follows moves may pin: a pin keeps the memory where it is, and not from being taken away.
+    /// <b>Linux:</b> VFIO's exporter lets pinned importers in that take a revocation (2026); before, it pinned for nobody.</summary>
+    public bool PinsForRevocable { get; init; }
+
     /// <summary>Shares pieces of a BAR as one buffer.</summary>
     /// <param name="place">The function.</param>
     /// <param name="bar">The BAR's index.</param>
@@ -75,7 +79,7 @@ public sealed class BarExporter
             ranges[index] = provider!.Aperture.Slice(pieces[index].Offset, pieces[index].Length);
         }
 
-        var made = new BarBuffer(pci, provider!, ranges, isRevoked, AllowsCpuMap);
+        var made = new BarBuffer(pci, provider!, ranges, isRevoked, AllowsCpuMap, PinsForRevocable);
         errno = DmaBuffer.TryExport(registry, made, reservation: null, out handle);
         made.Buffer = handle?.Buffer;
         buffer = errno.IsOk ? made : null;

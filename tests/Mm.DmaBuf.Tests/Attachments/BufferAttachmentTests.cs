@@ -37,6 +37,41 @@ internal sealed class BufferAttachmentTests : IDisposable
     }
 
     [Test]
+    public void DropMappings_OfAnImporterThatFollowsMoves_UnmapsAndTheNextMapIsNew()
+    {
+        using BufferHandle handle = Export(Exporter(moves: true));
+        using BufferAttachment attachment = Attach(handle, isDynamic: true);
+        using BufferMapping mapping = Map(attachment, DmaDirection.ToDevice);
+        using (ReservationLock held = handle.Buffer.Reservation.Lock())
+        {
+            attachment.DropMappings(held);
+        }
+
+        Assert.That((attachment.Device.LiveMappings, mapping.IsValid), Is.EqualTo((0, false)));
+        Map(attachment, DmaDirection.ToDevice).Dispose();
+        Assert.That(attachment.Rebuilds, Is.EqualTo(2));
+    }
+
+    [Test]
+    public void DropMappings_OfAStaticOne_Throws()
+    {
+        using BufferHandle handle = Export(Exporter(moves: false));
+        using BufferAttachment attachment = Attach(handle, isDynamic: false);
+        using ReservationLock held = handle.Buffer.Reservation.Lock();
+        bool throws = false;
+        try
+        {
+            attachment.DropMappings(held);
+        }
+        catch (InvalidOperationException)
+        {
+            throws = true;
+        }
+
+        Assert.That(throws, Is.True, "it keeps its mapping until it is detached");
+    }
+
+    [Test]
     public void Map_ThousandTimesWithoutAMove_IsBuiltOnce_AndOnceMoreForAMove()
     {
         FakeExporter exporter = Exporter(moves: true);

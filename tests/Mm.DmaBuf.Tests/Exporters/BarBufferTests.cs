@@ -99,6 +99,44 @@ internal sealed class BarBufferTests : IDisposable
     }
 
     [Test]
+    public void Pin_WhereTheExporterPinsForRevocable_KeepsNobodyFromTakingTheMemoryAway()
+    {
+        new BarExporter(rig.System.Buffers, rig.Pci) { PinsForRevocable = true }.TryExport(
+            PeerRig.Gpu, 1, [PeerRig.Piece(0, 4096)], out BarBuffer? exporter, out BufferHandle? handle).ThrowIfError();
+        using (handle)
+        {
+            using BufferAttachment attachment = Attach(handle!, rig.Near, out _);
+            BufferMapping mapping = BufferAttachmentTests.Map(attachment, DmaDirection.Bidirectional);
+            AttachmentPin? pin;
+            using (ReservationLock held = handle!.Buffer.Reservation.Lock())
+            {
+                attachment.TryPin(held, out pin).ThrowIfError();
+            }
+
+            Assert.That((exporter!.PinCount, exporter.TryRevoke(), mapping.IsValid), Is.EqualTo((1, Errno.Ok, false)));
+            using (ReservationLock held = handle.Buffer.Reservation.Lock())
+            {
+                Assert.That(attachment.TryPin(held, out _), Is.EqualTo(Errno.ENODEV), "taken away");
+                attachment.DropMappings(held);
+                Assert.That(rig.Near.LiveMappings, Is.Zero);
+            }
+
+            pin!.Dispose();
+            pin.Dispose();
+            Assert.That(exporter.PinCount, Is.Zero);
+            mapping.Dispose();
+        }
+    }
+
+    [Test]
+    public void Release_Twice_IsABug()
+    {
+        BufferHandle handle = rig.Bar(out BarBuffer exporter, PeerRig.Piece(0, 4096));
+        handle.Dispose();
+        Assert.That(exporter.Release, Throws.InstanceOf<Core.Checks.MmBugException>(), "museum 1");
+    }
+
+    [Test]
     public void Unbind_OfTheDevice_EndsWhatIsMapped()
     {
         using BufferHandle handle = rig.Bar(out _, PeerRig.Piece(0, 4096));

@@ -1,0 +1,212 @@
+using Mm.Core;
+using Mm.Core.Locking;
+using Mm.Core.Notifiers;
+
+namespace Mm.Devices.Rdma;
+
+/// <summary>Regions that are kept for the next time the same memory is used, and forgotten exactly when the process changes it.</summary>
+/// <remarks>
+/// Owns the regions that it made, and a subscription to the range of each. A region whose memory the process has changed is
+/// found by nobody, and deregistered when its last user has let it go.
+/// <para><b>Linux:</b> none: libraries of users as UCX and libfabric have it, on userfaultfd or hooks; here it is told by an
+/// interval notifier, as the rcache of the kernel's own users would be.</para>
+/// <para><b>Invariants:</b> (1) a region that is found covers what was asked and was not changed since it was registered; (2) one
+/// that is found stays registered until it is let go.</para>
+/// <para><b>Locking:</b> one lock of rank Mirror, entered by invalidations; never held while memory is registered.</para>
+/// </remarks>
+public sealed class RegionCache : IDisposable
+{
+    private readonly RankedLock gate = new(LockRank.Mirror);
+    private readonly ProtectionDomain domain;
+    private readonly RegionAccess access;
+    private readonly SortedDictionary<ulong, CachedRegion> live = []; // by start, disjoint; protected by gate
+    private readonly List<CachedRegion> dead = []; // to be let go by the next call; protected by gate
+    private bool isClosed; // protected by gate
+
+    /// <summary>Makes an empty cache.</summary>
+    /// <param name="domain">Where regions are registered.</param>
+    /// <param name="access">What they allow.</param>
+    public RegionCache(ProtectionDomain domain, RegionAccess access)
+    {
+        ArgumentNullException.ThrowIfNull(domain);
+        this.domain = domain;
+        this.access = access;
+    }
+
+    /// <summary>How often a region was found.</summary>
+    public long Hits { get; private set; }
+
+    /// <summary>How often one was registered.</summary>
+    public long Misses { get; private set; }
+
+    /// <summary>How many regions an invalidation has ended.</summary>
+    public long Invalidations { get; private set; }
+
+    /// <summary>How many regions may be found.</summary>
+    public int Count
+    {
+        get
+        {
+            using RankedLock.Guard held = gate.Enter();
+            return live.Count;
+        }
+    }
+
+    internal bool IgnoresInvalidations { get; set; }
+
+    /// <summary>Finds a region for memory, or registers one of its whole pages.</summary>
+    /// <param name="start">The first address.</param>
+    /// <param name="length">How many bytes; not zero.</param>
+    /// <param name="lease">A use of the region; null when refused. The caller disposes it.</param>
+    /// <returns>Ok; ENODEV: the cache is closed; EINVAL: no bytes; and what <see cref="ProtectionDomain.TryRegister"/> refuses with.</returns>
+    public Errno TryGet(VirtAddr start, ByteCount length, out CachedRegion? lease)
+    {
+        lease = null;
+        if (!VirtRange.TryCreate(start, length, out VirtRange wanted) || length.IsZero)
+        {
+            return Errno.EINVAL;
+        }
+
+        Reap();
+        using (gate.Enter())
+        {
+            if (isClosed)
+            {
+                return Errno.ENODEV;
+            }
+
+            lease = FindLocked(wanted);
+            if (lease is not null)
+            {
+                Hits++;
+                return Errno.Ok;
+            }
+        }
+
+        return TryAdd(wanted, out lease);
+    }
+
+    /// <summary>Lets every region go that nobody uses; the others when their users do.</summary>
+    public void Dispose()
+    {
+        using (gate.Enter())
+        {
+            isClosed = true;
+            dead.AddRange(live.Values);
+            live.Clear();
+        }
+
+        Reap();
+    }
+
+    internal bool OnInvalidate(CachedRegion region, IntervalNotifier notifier, in NotifierRange range, NotifierSequence sequence)
+    {
+        RankedLock.Guard guard = default;
+        if (range.CanBlock)
+        {
+            guard = gate.Enter();
+        }
+        else if (!gate.TryEnter(out guard))
+        {
+            return false;
+        }
+
+        using (guard)
+        {
+            notifier.SetSequence(sequence);
+            if (!IgnoresInvalidations && live.TryGetValue(region.Pages.Start.Value, out CachedRegion? there) && there == region)
+            {
+                _ = live.Remove(region.Pages.Start.Value);
+                dead.Add(region);
+                Invalidations++;
+            }
+
+            return true;
+        }
+    }
+
+    // What is registered while its range is changed is stale at birth: its user gets it, and nobody else finds it.
+    private Errno TryAdd(VirtRange wanted, out CachedRegion? lease)
+    {
+        lease = null;
+        VirtAddr first = wanted.Start.AlignDown(PageSize.Small);
+        if (!PinnedBacking.TryFindPages(wanted.Start, wanted.Length, out PageCount count))
+        {
+            return Errno.EINVAL;
+        }
+
+        var pages = new VirtRange(first, count.ToBytes());
+        var made = new CachedRegion(this, pages);
+        Errno errno = domain.Context.Space.Notifiers.TryInsert(pages.Start, pages.Length, made, out IntervalNotifier? notifier);
+        if (!errno.IsOk)
+        {
+            return errno;
+        }
+
+        // What is changed from here on shows in the sequence; what is being changed now is waited for.
+        made.Notifier = notifier!;
+        NotifierSequence moment = notifier!.ReadBegin();
+        errno = domain.TryRegister(pages.Start, pages.Length, access, out MemoryRegion? region);
+        if (!errno.IsOk)
+        {
+            notifier.Dispose();
+            return errno;
+        }
+
+        made.Region = region!;
+        using (gate.Enter())
+        {
+            Misses++;
+            made.AddUser();
+            bool isKept = !notifier.IsRetryNeeded(moment) && !isClosed && !Overlaps(pages);
+            if (isKept)
+            {
+                live.Add(pages.Start.Value, made);
+            }
+            else
+            {
+                dead.Add(made);
+            }
+        }
+
+        lease = made;
+        return Errno.Ok;
+    }
+
+    private CachedRegion? FindLocked(VirtRange wanted)
+    {
+        foreach (CachedRegion region in live.Values)
+        {
+            if (region.Pages.Start > wanted.Start)
+            {
+                break;
+            }
+
+            if (region.Pages.Contains(wanted))
+            {
+                region.AddUser();
+                return region;
+            }
+        }
+
+        return null;
+    }
+
+    private bool Overlaps(VirtRange pages) => live.Values.Any(region => region.Pages.Overlaps(pages));
+
+    // The cache's own use of each that is dead ends here, outside of the invalidation, which its subscription's end waits for.
+    private void Reap()
+    {
+        CachedRegion[] all;
+        using (gate.Enter())
+        {
+            all = [.. dead];
+            dead.Clear();
+        }
+
+        foreach (CachedRegion region in all)
+        {
+            region.DropUser();
+        }
+    }
+}
