@@ -83,6 +83,25 @@ public sealed class DmaPort
         return Errno.Ok;
     }
 
+    /// <summary>Borrows the bytes at a DMA address, for an engine that moves them itself, as from a wire into memory.</summary>
+    /// <param name="address">The first DMA address.</param>
+    /// <param name="length">How many bytes at most; not zero.</param>
+    /// <param name="access">What the engine will do.</param>
+    /// <param name="lease">The bytes, maybe fewer, as far as one answer holds; none when refused. The caller disposes it, and
+    /// holds it for one access only: what is unmapped meanwhile is not taken from him.</param>
+    /// <param name="fault">What stopped the access, if anything did.</param>
+    /// <returns>Ok, or <see cref="Errno.EFAULT"/>: the access faulted, and <paramref name="fault"/> says why.</returns>
+    /// <exception cref="ArgumentOutOfRangeException">The length is zero, or 2^31 or more.</exception>
+    public Errno TryLease(DmaAddr address, ByteCount length, IoAccess access, out SpanLease lease, out DmaFault fault)
+    {
+        if (length.IsZero || length.Value > int.MaxValue)
+        {
+            throw new ArgumentOutOfRangeException(nameof(length), length, "length must be in [1 B, 2 GiB)");
+        }
+
+        return TryStep(address, 0, (int)length.Value, access, out lease, out fault) ? Errno.Ok : Errno.EFAULT;
+    }
+
     // First the whole way without moving a byte (invariant 1); only a change in between can fault half-way.
     private bool TryResolveAll(DmaAddr address, int length, IoAccess access, out DmaFault fault)
     {
