@@ -21,7 +21,7 @@ public sealed class RoomDependencyTests
         ],
         ["Mm.Hmm"] = ["Faulting", "Copying", "Migration", "Exclusive", "Mirrors"],
         ["Mm.DmaBuf"] = ["Fences", "Reservations", "Buffers", "Attachments", "Exporters"],
-        ["Mm.Devices"] = ["Iommufd", "Nics/PagePools"],
+        ["Mm.Devices"] = ["Iommufd", "Nics/PagePools", "Nics/Flows", "Nics/Queues", "Nics/Bindings", "Nics/Sockets", "Nics/ZeroCopy", "Nics"],
     };
 
     // What stands before the rooms inside its room, as their words do, and yet opens them all.
