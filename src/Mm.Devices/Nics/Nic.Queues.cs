@@ -189,8 +189,7 @@ public sealed partial class Nic
                 return errno;
             }
 
-            _ = providers.RemoveAll(static provider => provider is DeviceMemoryBinding { IsFreed: true });
-            providers.Add(made!);
+            Track(made!);
             foreach (QueueId queue in wanted)
             {
                 errno = queue.Kind == QueueKind.Receive ? TryBindQueue(queue.Index, made!) : Errno.EINVAL;
@@ -219,7 +218,7 @@ public sealed partial class Nic
         binding.Drop();
     }
 
-    private Errno TryBindQueue(int index, DeviceMemoryBinding provider)
+    private Errno TryBindQueue(int index, IQueueProvider provider)
     {
         if (index < 0 || index >= queues.Length)
         {
@@ -255,7 +254,7 @@ public sealed partial class Nic
         return Errno.Ok;
     }
 
-    private void Unbind(DeviceMemoryBinding provider)
+    private void Unbind(IQueueProvider provider)
     {
         foreach (ReceiveQueue queue in queues.Where(queue => queue.Provider == provider))
         {

@@ -4,6 +4,7 @@ using Mm.Core.Dma;
 using Mm.Devices.Nics.Flows;
 using Mm.Devices.Nics.Queues;
 using Mm.Devices.Nics.Sockets;
+using Mm.Devices.Nics.ZeroCopy;
 
 namespace Mm.Devices.Nics;
 
@@ -20,7 +21,7 @@ namespace Mm.Devices.Nics;
 /// <para><b>Locking:</b> a control lock (<b>Linux:</b> rtnl_lock) for queues, providers and life; a flow's gate and a queue's
 /// for landing. Safe from any thread.</para>
 /// </remarks>
-public sealed partial class Nic : IModelDevice, IFlowPort
+public sealed partial class Nic : IModelDevice, IFlowPort, IZeroCopyPort
 {
     private readonly Lock control = new();
     private readonly Lock socketGate = new();

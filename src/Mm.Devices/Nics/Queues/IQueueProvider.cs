@@ -10,6 +10,9 @@ namespace Mm.Devices.Nics.Queues;
 /// </remarks>
 public interface IQueueProvider : IMemoryProvider
 {
+    /// <summary>Whether nobody needs it any more, and it holds nothing.</summary>
+    bool IsFreed { get; }
+
     /// <summary>Whether its addresses are good. Asked with a queue's gate held; who makes it untrue waits for that gate.</summary>
     bool IsReady { get; }
 
