@@ -3,7 +3,6 @@ using System.Net.Sockets;
 using Mm.Core;
 using Mm.Core.Dma;
 using Mm.Core.Native;
-using Mm.Core.PhysRanges;
 using Mm.DmaBuf;
 using Mm.DmaBuf.Buffers;
 using Mm.DmaBuf.Exporters;
@@ -26,6 +25,7 @@ internal sealed class NicRig : IDisposable
 
     private readonly List<Socket> senders = [];
     private readonly List<BufferHandle> handles = [];
+    private readonly List<Task> sending = [];
 
     public NicRig(NicOptions? options = null, bool isTranslated = false)
     {
@@ -104,7 +104,19 @@ internal sealed class NicRig : IDisposable
         return landing;
     }
 
-    public static async Task SendAsync(Socket sender, ReadOnlyMemory<byte> bytes)
+    /// <summary>Begins to send bytes while the test receives them.</summary>
+    public void Start(Socket sender, ReadOnlyMemory<byte> bytes, bool ends = false) => sending.Add(StartAsync(sender, bytes, ends));
+
+    private static async Task StartAsync(Socket sender, ReadOnlyMemory<byte> bytes, bool ends)
+    {
+        await SendAsync(sender, bytes);
+        if (ends)
+        {
+            sender.Shutdown(SocketShutdown.Send);
+        }
+    }
+
+    private static async Task SendAsync(Socket sender, ReadOnlyMemory<byte> bytes)
     {
         while (!bytes.IsEmpty)
         {
@@ -173,6 +185,7 @@ internal sealed class NicRig : IDisposable
         Nic.Dispose();
         Assert.That(Ledger, Is.Empty);
         Assert.That(Device.LiveMappings, Is.Zero);
+        Assert.That(sending.Select(task => task.IsFaulted), Is.All.False);
         senders.ForEach(sender => sender.Dispose());
         handles.ForEach(handle => handle.Dispose());
         Assert.That(System.Buffers.Count, Is.Zero);

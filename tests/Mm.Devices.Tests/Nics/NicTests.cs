@@ -1,8 +1,6 @@
 using System.Net.Sockets;
 using Mm.Core;
-using Mm.Core.Dma;
 using Mm.Devices.Nics;
-using Mm.Devices.Nics.Flows;
 using Mm.Devices.Nics.PagePools;
 using Mm.Devices.Nics.Queues;
 using Mm.Devices.Nics.Sockets;

@@ -17,7 +17,7 @@ internal sealed class SocketReaderTests
         using var rig = new NicRig(new NicOptions { Queues = 1 });
         (Socket sender, NicSocket receiver) = rig.Connect();
         byte[] sent = rig.Bytes("sent", 1 << 20);
-        Task sending = SendAllAsync(sender, sent);
+        rig.Start(sender, sent, ends: true);
         int at = 0;
         bool isCompleted = false;
         while (!isCompleted)
@@ -33,7 +33,6 @@ internal sealed class SocketReaderTests
             receiver.Reader.AdvanceTo(result.Buffer.End);
         }
 
-        await sending;
         await receiver.Reader.CompleteAsync();
         Assert.That((at, receiver.Available.Value), Is.EqualTo((1 << 20, 0UL)));
         Assert.That(rig.Nic.Queues[0].Pool!.Statistics.Ring, Is.Positive, "pages were used again");
@@ -105,11 +104,5 @@ internal sealed class SocketReaderTests
             Throws.InstanceOf<ErrnoException>().With.Property(nameof(ErrnoException.Errno)).EqualTo(Errno.ENODEV));
         await receiver.Reader.CompleteAsync();
         Assert.That(() => receiver.Reader.TryRead(out _), Throws.InstanceOf<ObjectDisposedException>());
-    }
-
-    private static async Task SendAllAsync(Socket sender, byte[] bytes)
-    {
-        await NicRig.SendAsync(sender, bytes);
-        sender.Shutdown(SocketShutdown.Send);
     }
 }
