@@ -21,6 +21,8 @@ internal static class TourChapters
         new("migrate", "Move a process's array to the GPU, and back page by page as the CPU touches it", MigrateChapter.Tell),
         new("touch", "Let the GPU touch memory first: it is allocated on the GPU, and no page of RAM", TouchChapter.Tell),
         new("prefer", "Say where memory lies: mbind takes no node of device memory, the driver's wish does", PreferChapter.Tell),
+        new("land", "Let packets land in GPU memory: each process's in its own, by one allocator", LandChapter.Tell),
+        new("unreadable", "Receive into memory without pages: the CPU is refused, tokens come back", UnreadableChapter.Tell),
         new("pin", "Pin part of an array: it stays, says why, and goes once it is let go", PinChapter.Tell),
     ];
 }

@@ -21,7 +21,11 @@ public sealed class RoomDependencyTests
         ],
         ["Mm.Hmm"] = ["Faulting", "Copying", "Migration", "Exclusive", "Mirrors"],
         ["Mm.DmaBuf"] = ["Fences", "Reservations", "Buffers", "Attachments", "Exporters"],
-        ["Mm.Devices"] = ["Iommufd", "Nics/PagePools", "Gpus/Vram", "Gpus/Objects", "Gpus/Svm", "Gpus", "Nvme", "Rdma", "Vfio", "Ledgers"],
+        ["Mm.Devices"] =
+        [
+            "Iommufd", "Gpus/Vram", "Gpus/Objects", "Gpus/Svm", "Gpus", "Nics/PagePools", "Nics/Flows", "Nics/Queues", "Nics/Bindings",
+            "Nics/Sockets", "Nics/ZeroCopy", "Nics", "Nvme", "Rdma", "Vfio", "Ledgers",
+        ],
     };
 
     // What stands before the rooms inside its room, as their words do, and yet opens them all.
