@@ -222,6 +222,11 @@ internal sealed class MigrationSteps
         {
             PageRef target = targetRefs[index];
             bool hasTarget = targets[index].HasPage;
+            if (hasTarget && owner.ListsPagesThatGo && !sources[index].Migrates)
+            {
+                owner.Migration.PutBack(target.Page);
+            }
+
             if (!sources[index].HasPage)
             {
                 LetGo(target, hasTarget);
