@@ -16,5 +16,10 @@ internal static class TourChapters
         new("migrate", "Move a process's array to the GPU, and back page by page as the CPU touches it", MigrateChapter.Tell),
         new("touch", "Let the GPU touch memory first: it is allocated on the GPU, and no page of RAM", TouchChapter.Tell),
         new("pin", "Pin part of an array: it stays, says why, and goes once it is let go", PinChapter.Tell),
+        new("allocator", "Receive packets into a GPU's memory, whose driver stays its one allocator", OneAllocatorChapter.Tell),
+        new("destination", "Migrate to where the driver chooses, copied by the device", DestinationChapter.Tell),
+        new("copyfails", "Let the device's copies fail: nothing leaks, and no stale byte is seen", CopyFailsChapter.Tell),
+        new("devicefault", "Let a GPU fault where nobody has been: memory of its own, and files refuse", DeviceFaultChapter.Tell),
+        new("exports", "Share a BAR in 64 pieces: one provider, one list through the DMA API, gone with its driver", ExportsChapter.Tell),
     ];
 }

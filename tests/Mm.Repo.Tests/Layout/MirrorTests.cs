@@ -71,8 +71,9 @@ public sealed class MirrorTests
     private static bool HasTests(SourceFile file) => file.Syntax.DescendantNodes().OfType<AttributeSyntax>()
         .Any(attribute => attribute.Name.ToString().Split('.')[^1] is "Test" or "TestCase" or "TestCaseSource" or "Property");
 
+    // Seeds are demands that several rooms meet together, a class each: they mirror no source.
     private static IEnumerable<SourceFile> Mirrored(IEnumerable<SourceFile> tests) =>
-        tests.Where(file => file.Project != "Mm.Repo.Tests" && file.Project.EndsWith(".Tests", StringComparison.Ordinal));
+        tests.Where(file => file.Project != "Mm.Repo.Tests" && file.Project.EndsWith(".Tests", StringComparison.Ordinal) && file.Room != "Seeds");
 
     private static string? Kind(SourceFile file) =>
         Kinds.FirstOrDefault(kind => Path.GetFileName(file.Path).Split('.')[0].EndsWith(kind, StringComparison.Ordinal));
