@@ -1,7 +1,7 @@
 #:project ../src/Mm.Devices/Mm.Devices.csproj
 
-// A GPU with more memory than its BAR shows. A program's buffer moves behind the BAR because a NIC maps it, and gives way
-// when a process's array comes to the GPU by a fault; the CPU's touch brings the array home.
+// A GPU with more memory than its BAR shows. A program's buffer moves behind the BAR because a NIC maps it; a process's array
+// comes to the GPU by faults, chunk by chunk, and a chunk goes home when the CPU touches it. Then the GPU is taken out.
 //
 //   dotnet run -c Release samples/gpu-shared-memory.cs
 using Mm.Core;
@@ -38,7 +38,7 @@ BufferAttachment.TryAttach(handle!, nic!, new Follower(), out BufferAttachment? 
 attachment!.TryMap(DmaDirection.Bidirectional, out BufferMapping? mapping).ThrowIfError();
 Console.WriteLine($"{attachment.Terms}: {weights}, first {mapping!.Segments[0]}");
 
-// A process's array: 3 MiB of it want to be where 3 MiB are hidden from the BAR, one chunk of 2 MiB and some of 64 KiB.
+// A process's array: one chunk of 2 MiB and sixteen of 64 KiB, the largest that fit.
 machine.Spaces.TryCreate(out AddressSpace? process).ThrowIfError();
 gpu.TryOpen(process!, new SvmOptions(), out GpuSvm? svm).ThrowIfError();
 var traits = new AreaTraits(AreaKind.AnonymousPrivate, AreaAccess.ReadWrite);

@@ -27,7 +27,9 @@ internal static class CopyFailsChapter
         stage.Say("");
         stage.Machine.Faults.FailNth(CopyFaults.Page, 1);
         FaultResult touched = card.Process.Read(array.Start, new byte[1]);
-        stage.Check(touched == FaultResult.BusError, $"on the way back the page that is touched is not copied: {touched}, and no stale byte is seen");
+        stage.Check(
+            touched == FaultResult.BusError,
+            $"on the way back the page that is touched is not copied: {touched}, and no stale byte is seen");
         stage.Machine.Faults.Clear();
         stage.Check(card.CpuRead(array).AsSpan().SequenceEqual(payload), "touched again, all bytes are there");
     }

@@ -23,7 +23,7 @@ internal static class DestinationChapter
         ulong all = card.Gpu.Memory.Pages.Value - card.Gpu.Memory.VisiblePages.Value;
         stage.Check(
             card.GivenRam == given && all - hidden == card.Gpu.Memory.UsedPages.Value,
-            $"a fault of the GPU brought {card.Gpu.Memory.UsedPages} to where its driver chose: memory behind no BAR; the kernel gave none");
+            $"a fault of the GPU brought {card.Gpu.Memory.UsedPages} to where its driver chose, behind no BAR; the kernel gave none");
         stage.Check(
             card.Gpu.Copier.Counters.Copied == card.Gpu.Memory.UsedPages,
             $"the GPU's engine copied: {card.Gpu.Copier.Counters}; no CPU reaches the pages, so none copied");

@@ -29,12 +29,15 @@ internal static class ExportsChapter
             builder.TryAppend(stage.ProvideGpuMemory().Aperture.Slice(piece.Offset, piece.Length)).ThrowIfError();
         }
 
-        stage.Check(stage.Pci.Bars.Count == 1, $"{Exports} pieces of BAR {bar} are shared, and {stage.Pci.Bars.Count} provider answers for them");
+        stage.Check(
+            stage.Pci.Bars.Count == 1, $"{Exports} pieces of BAR {bar} are shared, and {stage.Pci.Bars.Count} provider answers for them");
         PhysRange ram = new(TourStage.FirstRam, PageSize.Small.Bytes);
         builder.TryAppend(ram).ThrowIfError();
         using PhysRangeList list = builder.Build();
         nic.TryMap(list, DmaDirection.Bidirectional, out DmaMapping? mapping).ThrowIfError();
-        stage.Check(IsRight(stage, list, mapping!), $"one list of {list.Count} ranges is mapped: peers by the provider's arithmetic, RAM by an I/O address");
+        stage.Check(
+            IsRight(stage, list, mapping!),
+            $"one list of {list.Count} ranges is mapped: peers by the provider's arithmetic, RAM by an I/O address");
         DmaAddr first = mapping!.Segments[0].Address;
         stage.Pci.TryUnbind(stage.Gpu.Place).ThrowIfError();
         stage.Check(

@@ -54,7 +54,8 @@ public sealed partial class GpuSvm
         lock (faulting)
         {
             CollectGarbage();
-            for (ulong at = buffer.Range.Start.Value; at < buffer.Range.Start.Value + buffer.Range.Length.Value;)
+            ulong end = buffer.Range.Start.Value + buffer.Range.Length.Value;
+            for (ulong at = buffer.Range.Start.Value; at < end;)
             {
                 Errno errno = TryFindOrInsert(new VirtAddr(at), request, out SvmRange? range);
                 errno = errno.IsOk ? TryBringVisible(range!, request) : errno;
@@ -91,7 +92,8 @@ public sealed partial class GpuSvm
         list = null;
         ValidityToken validity = buffer.Validity;
         var builder = new PhysRangeListBuilder(parts.Owners);
-        for (ulong at = buffer.Range.Start.Value; at < buffer.Range.Start.Value + buffer.Range.Length.Value; at += PageSize.Small.Bytes.Value)
+        ulong end = buffer.Range.Start.Value + buffer.Range.Length.Value;
+        for (ulong at = buffer.Range.Start.Value; at < end; at += PageSize.Small.Bytes.Value)
         {
             SvmRange? range = FindMapped(new VirtAddr(at));
             if (range is null)

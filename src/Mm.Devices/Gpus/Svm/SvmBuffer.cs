@@ -74,6 +74,12 @@ public sealed class SvmBuffer : IBufferExporter
         }
 
         using ReservationLock held = Buffer!.Reservation.Lock();
+        if (IsThere)
+        {
+            list!.Dispose(); // another thread was faster, and importers may have its list
+            return Errno.Ok;
+        }
+
         place?.Dispose();
         Volatile.Write(ref place, list);
         Buffer.NotifyMove(held, MoveNotice.Restored);
