@@ -122,6 +122,9 @@ public readonly record struct Errno
     /// <summary>524: not supported (the kernel's internal number).</summary>
     public static Errno ENOTSUPP => new(524);
 
+    /// <summary>525: a buffer is too small (the kernel's internal number).</summary>
+    public static Errno ETOOSMALL => new(525);
+
     /// <summary>Linux's positive number; 0 for success.</summary>
     public int Number => number;
 
@@ -202,6 +205,7 @@ public readonly record struct Errno
         125 => nameof(ECANCELED),
         133 => nameof(EHWPOISON),
         524 => nameof(ENOTSUPP),
+        525 => nameof(ETOOSMALL),
         _ => $"errno {number}",
     };
 
@@ -209,6 +213,6 @@ public readonly record struct Errno
     [
         EPERM, ENOENT, EINTR, EIO, ENXIO, E2BIG, EBADF, EAGAIN, ENOMEM, EACCES, EFAULT, EBUSY, EEXIST, ENODEV,
         EINVAL, EMFILE, ENOTTY, ENOSPC, ESPIPE, EMLINK, ERANGE, EDEADLK, ENOSYS, ENODATA, ETIME, EOVERFLOW, EBADFD,
-        EPROTONOSUPPORT, EOPNOTSUPP, EADDRINUSE, ETIMEDOUT, EREMOTEIO, ECANCELED, EHWPOISON, ENOTSUPP,
+        EPROTONOSUPPORT, EOPNOTSUPP, EADDRINUSE, ETIMEDOUT, EREMOTEIO, ECANCELED, EHWPOISON, ENOTSUPP, ETOOSMALL,
     ];
 }

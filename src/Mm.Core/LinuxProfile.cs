@@ -11,12 +11,17 @@ public sealed record LinuxProfile
     /// <summary>Linux 6.12, the reference.</summary>
     public static LinuxProfile V612 { get; } = new() { Version = new Version(6, 12) };
 
-    /// <summary>Linux 6.19: idle P2PDMA and FS_DAX pages are at zero references, providers exist without pages.</summary>
+    /// <summary>
+    /// Linux 6.19: idle P2PDMA and FS_DAX pages are at zero references, providers exist without pages, pages of 2 MiB migrate to
+    /// devices whole, and pages become device-exclusive one by one.
+    /// </summary>
     public static LinuxProfile V619 { get; } = new()
     {
         Version = new Version(6, 19),
         IdleDevicePagesHoldReference = false,
         HasP2pProviders = true,
+        MigratesLargePages = true,
+        MakesPagesExclusiveSingly = true,
     };
 
     /// <summary>The version that the tables of rooms go by.</summary>
@@ -30,6 +35,19 @@ public sealed record LinuxProfile
 
     /// <summary>Whether peer memory may be described by a provider alone, without page descriptors (struct p2pdma_provider, v6.19).</summary>
     public bool HasP2pProviders { get; init; }
+
+    /// <summary>
+    /// Whether private device memory has pages of 2 MiB, and memory moves there and back in one piece when a migration asks for it
+    /// (MIGRATE_VMA_SELECT_COMPOUND, v6.19). In v6.12 whatever is larger than 4 KiB is broken up first.
+    /// </summary>
+    public bool MigratesLargePages { get; init; }
+
+    /// <summary>
+    /// Whether a page becomes device-exclusive by itself (make_device_exclusive, v6.15): its lock is waited for, one entry is taken
+    /// and no other, parts of larger pages will do. In v6.12 (make_device_exclusive_range) a locked page is passed over, and a page
+    /// goes with all entries that map it.
+    /// </summary>
+    public bool MakesPagesExclusiveSingly { get; init; }
 
     /// <summary>The version as <c>Linux 6.12</c>.</summary>
     /// <returns>The text.</returns>

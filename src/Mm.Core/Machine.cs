@@ -4,6 +4,7 @@ using Mm.Core.Frames;
 using Mm.Core.Native;
 using Mm.Core.Pagemaps;
 using Mm.Core.PhysRanges;
+using Mm.Core.Policies;
 using Mm.Core.Spaces;
 using Mm.Core.Tracing;
 
@@ -48,9 +49,12 @@ public sealed class Machine : IDisposable
             Memory, Frames, builder.FrameLayout, Faults, new FrameBytes(AddressMap, Memory));
         parts.Add(Allocator);
         validators.Add(Allocator);
+        AddBounceBuffers(builder.BounceLength);
         Pagemaps = new PagemapRegistry(new PagemapParts(Frames, Memory, AddressMap, bytes, Profile, Faults));
         parts.Add(Pagemaps);
-        Spaces = new AddressSpaces(new SpaceParts(Frames, Allocator, Memory, bytes, Pagemaps, Faults, Profile));
+        Nodes = new NumaNodes(Allocator, builder.CpuNodes, HasDeviceMemory);
+        Spaces = new AddressSpaces(
+            new SpaceParts(Frames, Allocator, Memory, bytes, Pagemaps, Faults, Profile, Points: null, Nodes));
         parts.Add(Spaces);
         validators.Add(Spaces);
         RangeOwners = new RangeOwnerLayers(
@@ -95,6 +99,9 @@ public sealed class Machine : IDisposable
 
     /// <summary>Who hands out its RAM.</summary>
     public PageAllocator Allocator { get; }
+
+    /// <summary>Its nodes: which have RAM, which have CPUs.</summary>
+    public NumaNodes Nodes { get; }
 
     /// <summary>The page maps of device memory.</summary>
     public PagemapRegistry Pagemaps { get; }
@@ -228,6 +235,18 @@ public sealed class Machine : IDisposable
         return bytes.TryLease(range, out lease);
     }
 
+    /// <summary>Borrows the bytes at physical addresses and what lies around them, for who will want those next.</summary>
+    /// <param name="range">The addresses that are wanted; inside one region of RAM or one window, fewer than 2^31.</param>
+    /// <param name="lease">The bytes, or none when refused; the caller disposes it.</param>
+    /// <param name="around">Their addresses: the wanted ones, and up to 1 GiB of the same region; empty when refused.</param>
+    /// <returns>As <see cref="TryLease"/>.</returns>
+    /// <exception cref="ObjectDisposedException">The machine is disposed.</exception>
+    public Errno TryLeaseAround(PhysRange range, out SpanLease lease, out PhysRange around)
+    {
+        ThrowIfDisposed();
+        return bytes.TryLeaseAround(range, out lease, out around);
+    }
+
     /// <summary>Borrows the bytes at physical addresses for longer, as memory that .NET's pipes and sockets can use.</summary>
     /// <param name="range">The addresses; inside one region of RAM or one window, fewer than 2^31.</param>
     /// <param name="memory">The bytes, or null when refused; the caller disposes them, when nobody uses them any more.</param>
@@ -327,6 +346,23 @@ public sealed class Machine : IDisposable
         }
     }
 
+    private void AddBounceBuffers(ByteCount length)
+    {
+        if (length.IsZero)
+        {
+            return;
+        }
+
+        if (!BounceBuffers.TryCreate(Allocator, length, TryLease, out BounceBuffers? buffers).IsOk)
+        {
+            Dispose();
+            throw new InvalidOperationException($"RAM below 4 GiB has no room for {length} of bounce buffers");
+        }
+
+        parts.Add(buffers!);
+        Dma.AddBounceBuffers(buffers!);
+    }
+
     private Errno TryAddRegion(
         AddressRegionKind kind, string name, PhysRange range, NodeId? node, out AddressRegion? region)
     {
@@ -346,6 +382,19 @@ public sealed class Machine : IDisposable
 
         region = candidate;
         return Errno.Ok;
+    }
+
+    private bool HasDeviceMemory(NodeId node)
+    {
+        foreach (AddressRegion region in AddressMap.Regions)
+        {
+            if (region.Node == node)
+            {
+                return true;
+            }
+        }
+
+        return false;
     }
 
     private void ThrowIfDisposed() => ObjectDisposedException.ThrowIf(Volatile.Read(ref isDisposed) != 0, this);

@@ -30,11 +30,17 @@ public sealed class MachineBuilder
     /// <summary>How RAM will be cut into zones.</summary>
     internal FrameLayout FrameLayout { get; } = new();
 
+    /// <summary>Which nodes have CPUs; empty: those with RAM.</summary>
+    internal NodeSet CpuNodes { get; private set; }
+
     /// <summary>How many CPUs.</summary>
     internal int CpuCount { get; private set; } = 1;
 
     /// <summary>Where native memory will come from.</summary>
     internal NativeBacking Backing { get; private set; }
+
+    /// <summary>How much low RAM is set aside for bounce buffers; zero for none.</summary>
+    internal ByteCount BounceLength { get; private set; }
 
     /// <summary>Whether to ask for huge pages.</summary>
     internal bool HugePages { get; private set; }
@@ -70,6 +76,22 @@ public sealed class MachineBuilder
         return this;
     }
 
+    /// <summary>Sets which nodes have CPUs: the lowest is where processes run unless they say otherwise. Every node with RAM has some unless set.</summary>
+    /// <param name="nodes">The nodes, with RAM or without.</param>
+    /// <returns>This builder.</returns>
+    /// <exception cref="ArgumentException">No node is named, or one is <see cref="NodeId.None"/>.</exception>
+    /// <remarks><b>Linux:</b> N_CPU (v6.12): memory of a node that is not among them is far from every CPU.</remarks>
+    public MachineBuilder WithCpusOn(params ReadOnlySpan<NodeId> nodes)
+    {
+        if (nodes.IsEmpty)
+        {
+            throw new ArgumentException("nodes must name one at least; a machine has a CPU", nameof(nodes));
+        }
+
+        CpuNodes = new NodeSet(nodes);
+        return this;
+    }
+
     /// <summary>Sets where the process takes memory from; the operating system unless set.</summary>
     /// <param name="backing">The backing.</param>
     /// <returns>This builder.</returns>
@@ -84,6 +106,22 @@ public sealed class MachineBuilder
     public MachineBuilder WithHugePages()
     {
         HugePages = true;
+        return this;
+    }
+
+    /// <summary>Sets low RAM aside through which devices reach RAM that their masks do not reach; without it, they cannot.</summary>
+    /// <param name="length">How much; rounded up to 256 KiB, not zero.</param>
+    /// <returns>This builder.</returns>
+    /// <exception cref="ArgumentOutOfRangeException">The length is zero.</exception>
+    /// <remarks><b>Linux:</b> swiotlb_init, the boot parameter swiotlb= (v6.12), where it is there unless switched off.</remarks>
+    public MachineBuilder WithBounceBuffers(ByteCount length)
+    {
+        if (length.IsZero)
+        {
+            throw new ArgumentOutOfRangeException(nameof(length), length, "length must be above zero");
+        }
+
+        BounceLength = length;
         return this;
     }
 
@@ -191,7 +229,7 @@ public sealed class MachineBuilder
 
     /// <summary>Makes the machine.</summary>
     /// <returns>The machine; the caller disposes it.</returns>
-    /// <exception cref="InvalidOperationException">The builder has built already.</exception>
+    /// <exception cref="InvalidOperationException">The builder has built already, or RAM below 4 GiB has no room for bounce buffers.</exception>
     public Machine Build() => new(this);
 
     /// <summary>Hands the map over to the machine.</summary>

@@ -46,6 +46,31 @@ internal sealed class PhysicalBytes(AddressMap map, MachineMemory memory)
             : Errno.ENXIO; // the region was removed after it was found
     }
 
+    /// <summary>Borrows bytes and what lies around them in the same region.</summary>
+    /// <param name="range">The addresses that are wanted; inside one region of RAM or one window.</param>
+    /// <param name="lease">The bytes, or none when refused; the caller disposes it.</param>
+    /// <param name="around">Their addresses; empty when refused.</param>
+    /// <returns>As <see cref="TryLease"/>.</returns>
+    internal Errno TryLeaseAround(PhysRange range, out SpanLease lease, out PhysRange around)
+    {
+        lease = default;
+        around = default;
+        if (!map.TryFind(range.Start, out AddressRegion? region) || !region.Range.Contains(range)
+            || region.Bytes(memory) is not { } bytes)
+        {
+            return Errno.ENXIO;
+        }
+
+        var offset = new ByteCount(range.Start.Value - region.Range.Start.Value);
+        if (!bytes.TryLeaseAround(offset, range.Length, out lease, out ByteCount start))
+        {
+            return Errno.ENXIO; // the region was removed after it was found
+        }
+
+        around = new PhysRange(region.Range.Start.AddChecked(start), lease.Length);
+        return Errno.Ok;
+    }
+
     /// <summary>Shares bytes with other processes of the real system.</summary>
     /// <param name="ranges">The addresses, in the order of the file; whole pages, each inside one region.</param>
     /// <param name="shared">The lease; null when refused.</param>

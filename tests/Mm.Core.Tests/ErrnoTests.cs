@@ -42,6 +42,7 @@ public sealed class ErrnoTests
         ["ECANCELED"] = 125,
         ["EHWPOISON"] = 133,
         ["ENOTSUPP"] = 524,
+        ["ETOOSMALL"] = 525,
     };
 
     private static IEnumerable<PropertyInfo> Named =>

@@ -22,7 +22,7 @@ internal sealed class PciRig : IDisposable
     public static readonly PhysRange GpuBar = Range(0xd000_0000, 32UL << 20);
     public static readonly PhysRange NvmeBar = Range(0x20_0000_0000, 16UL << 20);
 
-    public PciRig(CpuIdentity? cpu = null, VerdictKeeping keeping = VerdictKeeping.UntilEdited, ulong seed = 1)
+    public PciRig(CpuIdentity? cpu = null, VerdictKeeping keeping = VerdictKeeping.UntilEdited, ulong seed = 1, LinuxProfile? profile = null)
     {
         var builder = new TopologyBuilder();
         builder.AddHost(cpu ?? Zen).AddHostBridge(new HostBridge { Bus = new PciBusId(0, 0) });
@@ -35,7 +35,7 @@ internal sealed class PciRig : IDisposable
         builder.AddFunction(NvmeFunction);
         builder.AddFunction(Shapes.Below("04:00.0", "02:01.0", PciPortType.Endpoint));
         builder.AddFunction(Shapes.Below("05:00.0", "00:01.0", PciPortType.Endpoint));
-        Machine = Machine.CreateBuilder().WithSeed(seed).AddRam(new NodeId(0), Ram).Build();
+        Machine = Machine.CreateBuilder().WithSeed(seed).WithProfile(profile ?? LinuxProfile.V612).AddRam(new NodeId(0), Ram).Build();
         System = new PciSystem(Machine, builder.Build(), rules: null, keeping);
     }
 

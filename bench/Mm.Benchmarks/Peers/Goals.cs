@@ -11,6 +11,8 @@ internal static class Goals
         .. LookupGoals.All(),
         .. RangeListGoals.All(),
         .. CopyGoals.All(),
+        .. SpaceGoals.All(),
+        .. MigrationGoals.All(),
         .. MachineGoals.All(),
     ];
 }

@@ -12,12 +12,17 @@ internal static class TourChapters
         new("map", "Map one range list for three clients: direct, through the host bridge, refused", MapChapter.Tell),
         new("move", "Move bytes into BAR memory by a peer's DMA engine, and verify them", MoveChapter.Tell),
         new("share", "Share GPU memory as a buffer: devices import it, it moves while in use, a BAR is revoked", ShareChapter.Tell),
+        new("doorbell", "Share a doorbell of the GPU with a NIC: no page is pinned, and it moves under both", DoorbellChapter.Tell),
+        new("kinds", "Ask for memory of several owners at once: a decision for each, or none at all", KindsChapter.Tell),
         new("pool", "Publish an NVMe drive's memory, and let the kernel's rules pick the nearest", PoolChapter.Tell),
         new("region", "Take GPU memory away from under a NIC: its region ends, its key stays taken", RegionChapter.Tell),
         new("rebuild", "Tell a NIC a thousand times that memory may move: its table is made anew when it did", RebuildChapter.Tell),
         new("slice", "Carry 512-byte slices of neighbouring BARs in one list, without page descriptors", SliceChapter.Tell),
         new("migrate", "Move a process's array to the GPU, and back page by page as the CPU touches it", MigrateChapter.Tell),
         new("touch", "Let the GPU touch memory first: it is allocated on the GPU, and no page of RAM", TouchChapter.Tell),
+        new("prefer", "Say where memory lies: mbind takes no node of device memory, the driver's wish does", PreferChapter.Tell),
+        new("land", "Let packets land in GPU memory: each process's in its own, by one allocator", LandChapter.Tell),
+        new("unreadable", "Receive into memory without pages: the CPU is refused, tokens come back", UnreadableChapter.Tell),
         new("pin", "Pin part of an array: it stays, says why, and goes once it is let go", PinChapter.Tell),
     ];
 }

@@ -12,11 +12,12 @@ internal sealed class TourGpu : IDisposable
 
     /// <summary>Starts the process, and lets it open the GPU.</summary>
     /// <param name="stage">The stage.</param>
-    public TourGpu(TourStage stage)
+    /// <param name="node">The node of the GPU's memory; null: that of the first socket.</param>
+    public TourGpu(TourStage stage, NodeId? node = null)
     {
         Stage = stage;
         MirrorDevice.TryCreatePrivate(
-            stage.Machine, "gpu", ByteCount.FromMiB(MemoryMiB), out MirrorDevice? device, MakeEngine).ThrowIfError();
+            stage.Machine, "gpu", ByteCount.FromMiB(MemoryMiB), out MirrorDevice? device, MakeEngine, node).ThrowIfError();
         Device = device!;
         stage.Machine.Spaces.TryCreate(out AddressSpace? process).ThrowIfError();
         Process = process!;

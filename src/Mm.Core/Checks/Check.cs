@@ -6,7 +6,7 @@ namespace Mm.Core.Checks;
 
 /// <summary>Assertions of Mm's own invariants: a failure is a bug in Mm, never a refusal and never a caller's mistake.</summary>
 /// <remarks>
-/// Two strengths: <see cref="That"/> always runs; <see cref="Slow"/> runs when <see cref="Enabled"/> is set, as it is in
+/// Two strengths: <see cref="That(bool, string, string)"/> always runs; <see cref="Slow"/> runs when <see cref="Enabled"/> is set, as it is in
 /// every test, in Release too. The switch is read once at start, so that the JIT drops the disabled branch.
 /// <para><b>Linux:</b> BUG_ON and VM_BUG_ON (v6.12).</para>
 /// </remarks>
@@ -33,6 +33,23 @@ public static class Check
         if (!condition)
         {
             Fail(detail, expression);
+        }
+    }
+
+    /// <summary>Asserts an invariant, in every build, with a text that is put together only when it is broken.</summary>
+    /// <param name="condition">What must hold.</param>
+    /// <param name="detail">The values involved and the number of the invariant.</param>
+    /// <param name="expression">The text of the condition; the compiler fills it in.</param>
+    /// <exception cref="MmBugException">It does not hold.</exception>
+    [StackTraceHidden]
+    public static void That(
+        [DoesNotReturnIf(false)] bool condition,
+        [InterpolatedStringHandlerArgument(nameof(condition))] ref CheckDetail detail,
+        [CallerArgumentExpression(nameof(condition))] string expression = "")
+    {
+        if (!condition)
+        {
+            Fail(detail.ToStringAndClear(), expression);
         }
     }
 

@@ -8,8 +8,8 @@ namespace Mm.Core.Dma;
 /// those, and this type does what they say.
 /// <para><b>Linux:</b> struct device with its dma_mask, dma_parms and iommu_domain; dma_direct_map_sg and
 /// iommu_dma_map_sg (v6.12). Deliberate differences: lists are cut to the device's limits here, where Linux leaves that
-/// to who builds the scatterlist; there is no swiotlb, so RAM that the mask does not reach is refused, as with
-/// swiotlb=noforce.</para>
+/// to who builds the scatterlist; on a machine without <see cref="BounceBuffers"/>, RAM that the mask does not reach is refused,
+/// as with swiotlb=noforce.</para>
 /// <para><b>States:</b> attached → detached, once. What was mapped stays until its lease is disposed, but is not valid.</para>
 /// <para><b>Invariants:</b> (1) every live mapping is in the books, segment by segment; (2) a refused call leaves the books
 /// and the domain as they were.</para>
@@ -61,6 +61,8 @@ public sealed class DmaDevice
 
     internal IntervalLedger Books => books;
 
+    internal BounceBuffers? Bounce => owner.Bounce;
+
     /// <summary>Maps a list.</summary>
     /// <param name="list">The memory, with its owners; must stay as it is while mapped.</param>
     /// <param name="direction">Which way the bytes will flow.</param>
@@ -84,7 +86,8 @@ public sealed class DmaDevice
     /// <see cref="Errno.EREMOTEIO"/>: a range is memory of a peer that this device cannot reach, or that no provider
     /// answers for.
     /// <see cref="Errno.ENOMEM"/>: no I/O addresses, or no memory for I/O page tables.
-    /// <see cref="Errno.EIO"/>: the device is not translated and its mask does not reach a range.
+    /// <see cref="Errno.EIO"/>: the device is not translated, its mask does not reach a range, and it cannot be bounced: it
+    /// is no RAM, a piece is longer than <see cref="BounceBuffers.MaxRun"/>, or the machine has no free slots.
     /// <see cref="Errno.EAGAIN"/>: the list is not valid any more; build it again.
     /// <see cref="Errno.ENODEV"/>: the device is detached.
     /// </returns>
@@ -141,14 +144,15 @@ public sealed class DmaDevice
             return errno;
         }
 
-        errno = TryPlace(cutter.Pieces, cutter.HasOrdinary, direction, out DmaSegment[] segments, out IovaRange window);
+        errno = TryPlace(
+            cutter.Pieces, cutter.HasOrdinary, direction, out DmaSegment[] segments, out IovaRange window, out BounceSlots[] bounces);
         if (!errno.IsOk)
         {
             return errno;
         }
 
         ValidityToken[] tokens = [attached, list.Validity, .. cutter.Tokens ?? []];
-        mapping = new DmaMapping(this, segments, tokens, window, direction, cutter.Attributes);
+        mapping = new DmaMapping(this, segments, tokens, window, direction, cutter.Attributes) { Bounces = bounces };
         Enter(mapping, cutter.Pieces);
         return Errno.Ok;
     }
@@ -175,6 +179,17 @@ public sealed class DmaDevice
             Domain!.Unmap(mapping.Window);
         }
 
+        bool takesBack = mapping.AllowsWrite && (mapping.Attributes & DmaAttributes.SkipCpuSync) == DmaAttributes.None;
+        foreach (BounceSlots bounce in mapping.Bounces)
+        {
+            if (takesBack)
+            {
+                _ = owner.Bounce!.TrySync(bounce, ByteCount.Zero, bounce.Original.Length, toDevice: false); // ENXIO: the machine is going
+            }
+
+            owner.Bounce!.Return(bounce);
+        }
+
         Interlocked.Decrement(ref liveMappings);
     }
 
@@ -197,13 +212,15 @@ public sealed class DmaDevice
         bool hasOrdinary,
         DmaDirection direction,
         out DmaSegment[] segments,
-        out IovaRange window)
+        out IovaRange window,
+        out BounceSlots[] bounces)
     {
         segments = [];
         window = default;
+        bounces = [];
         if (Domain is null)
         {
-            return TryPlaceDirectly(pieces, out segments);
+            return TryPlaceDirectly(pieces, out segments, out bounces);
         }
 
         Errno errno = IovaLayout.TryLayOut(pieces, Limits.Boundary, out ByteCount length);
@@ -228,29 +245,51 @@ public sealed class DmaDevice
         return Errno.Ok;
     }
 
-    private Errno TryPlaceDirectly(ReadOnlySpan<DmaPiece> pieces, out DmaSegment[] segments)
+    private Errno TryPlaceDirectly(Span<DmaPiece> pieces, out DmaSegment[] segments, out BounceSlots[] bounces)
     {
         segments = [];
+        bounces = [];
         if (pieces.Length > Limits.MaxSegments)
         {
             return Errno.EINVAL;
         }
 
+        List<BounceSlots>? taken = null;
         var placed = new DmaSegment[pieces.Length];
         for (int i = 0; i < pieces.Length; i++)
         {
-            ref readonly DmaPiece piece = ref pieces[i];
+            ref DmaPiece piece = ref pieces[i];
             var length = new ByteCount(piece.Bytes);
             if (!piece.IsBusAddress && !Mask.Reaches(piece.BusAddress, length))
             {
-                return Errno.EIO;
+                Errno errno = TryBounce(ref piece, taken ??= []);
+                if (!errno.IsOk)
+                {
+                    taken.ForEach(bounce => owner.Bounce!.Return(bounce));
+                    return errno;
+                }
             }
 
             placed[i] = new DmaSegment(piece.BusAddress, length, piece.IsBusAddress);
         }
 
         segments = placed;
+        bounces = taken is null ? [] : [.. taken];
         return Errno.Ok;
+    }
+
+    private Errno TryBounce(ref DmaPiece piece, List<BounceSlots> taken)
+    {
+        var run = new PhysRange(piece.Start, new ByteCount(piece.Bytes));
+        if (piece.IsPeer || owner.Bounce is null || !owner.Bounce.TryTake(run, out BounceSlots bounce).IsOk)
+        {
+            return Errno.EIO;
+        }
+
+        taken.Add(bounce);
+        piece.IsBounced = true;
+        piece.BusAddress = new DmaAddr(bounce.Start.Value);
+        return Mask.Reaches(piece.BusAddress, run.Length) ? Errno.Ok : Errno.EIO;
     }
 
     // What a device may do is what its direction needs, and no more: IOMMU_READ for what it reads.
@@ -271,7 +310,8 @@ public sealed class DmaDevice
             ref readonly DmaPiece piece = ref pieces[i];
             bool isTranslated = !piece.IsBusAddress && Domain is not null;
             ulong address = isTranslated ? at + piece.PageOffset : piece.BusAddress.Value;
-            entries[i] = books.Add(address, piece.Bytes, piece.Start, mapping, piece.IsBusAddress);
+            PhysAddr target = piece.IsBounced ? new PhysAddr(piece.BusAddress.Value) : piece.Start;
+            entries[i] = books.Add(address, piece.Bytes, target, mapping, piece.IsBusAddress);
             at += piece.WindowBytes;
         }
 

@@ -29,6 +29,9 @@ public sealed class DmaDevices : IValidator
     /// <summary>What drivers did wrong with their mappings.</summary>
     public DmaDiagnostics Diagnostics { get; } = new();
 
+    /// <summary>What devices reach RAM through that their masks do not reach; null: there is none, and they cannot.</summary>
+    public BounceBuffers? Bounce { get; private set; }
+
     internal FaultInjector Faults { get; }
 
     internal PhysLeaser Leaser { get; }
@@ -110,6 +113,10 @@ public sealed class DmaDevices : IValidator
         view.Detach();
         return Errno.Ok;
     }
+
+    /// <summary>Gives devices bounce buffers, once, while the machine is built.</summary>
+    /// <param name="buffers">The buffers.</param>
+    internal void AddBounceBuffers(BounceBuffers buffers) => Bounce = buffers;
 
     /// <summary>Recounts every domain.</summary>
     /// <exception cref="MmBugException">An invariant is broken.</exception>

@@ -87,6 +87,9 @@ public sealed class DmaMapping : IDisposable
     /// <summary>What the machine's books hold about the RAM that this mapping lets a device write.</summary>
     internal IntervalLedger.Entry[] RamEntries { get; set; } = [];
 
+    /// <summary>The runs that are reached through slots of low memory.</summary>
+    internal BounceSlots[] Bounces { get; init; } = [];
+
     /// <summary>Whether the device may read.</summary>
     internal bool AllowsRead => Direction != DmaDirection.FromDevice;
 
@@ -100,6 +103,7 @@ public sealed class DmaMapping : IDisposable
     {
         ThrowIfUnmapped();
         Volatile.Write(ref isCpuOwner, 1);
+        SyncBounces(toDevice: false);
     }
 
     /// <summary>Gives all bytes back to the device.</summary>
@@ -108,6 +112,7 @@ public sealed class DmaMapping : IDisposable
     public void SyncForDevice()
     {
         ThrowIfUnmapped();
+        SyncBounces(toDevice: true);
         Volatile.Write(ref isCpuOwner, 0);
     }
 
@@ -118,7 +123,9 @@ public sealed class DmaMapping : IDisposable
     /// <exception cref="ObjectDisposedException">It is unmapped.</exception>
     public void SyncForCpu(DmaAddr address, ByteCount length)
     {
-        SyncForCpu();
+        ThrowIfUnmapped();
+        Volatile.Write(ref isCpuOwner, 1);
+        SyncBounces(address, length, toDevice: false);
         ReportUnlessCovered(address, length);
     }
 
@@ -129,7 +136,9 @@ public sealed class DmaMapping : IDisposable
     /// <exception cref="ObjectDisposedException">It is unmapped.</exception>
     public void SyncForDevice(DmaAddr address, ByteCount length)
     {
-        SyncForDevice();
+        ThrowIfUnmapped();
+        SyncBounces(address, length, toDevice: true);
+        Volatile.Write(ref isCpuOwner, 0);
         ReportUnlessCovered(address, length);
     }
 
@@ -150,6 +159,35 @@ public sealed class DmaMapping : IDisposable
     public override string ToString() =>
         $"{Device.Id}, {Direction}, {segments.Length} segment{(segments.Length == 1 ? "" : "s")}, {Length}"
         + (segments.Length <= 8 ? ": " + string.Join(", ", segments) : "");
+
+    // What a device only reads is never copied back, and what it only writes never over what it has written.
+    private void SyncBounces(bool toDevice)
+    {
+        foreach (BounceSlots bounce in Bounces)
+        {
+            Sync(bounce, ByteCount.Zero, bounce.Original.Length, toDevice);
+        }
+    }
+
+    private void SyncBounces(DmaAddr address, ByteCount length, bool toDevice)
+    {
+        foreach (BounceSlots bounce in Bounces)
+        {
+            if (bounce.TryFind(address, out ByteCount offset))
+            {
+                ulong left = bounce.Original.Length.Value - offset.Value;
+                Sync(bounce, offset, new ByteCount(Math.Min(length.Value, left)), toDevice);
+            }
+        }
+    }
+
+    private void Sync(BounceSlots bounce, ByteCount offset, ByteCount length, bool toDevice)
+    {
+        if (toDevice ? AllowsRead : AllowsWrite)
+        {
+            _ = Device.Bounce!.TrySync(bounce, offset, length, toDevice); // ENXIO: the machine is going
+        }
+    }
 
     private void ReportUnlessCovered(DmaAddr address, ByteCount length)
     {

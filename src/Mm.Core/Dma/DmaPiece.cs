@@ -21,7 +21,10 @@ internal struct DmaPiece
     /// <summary>Whether another device's memory lies here, which is never bounced.</summary>
     public bool IsPeer;
 
-    /// <summary>The bus address, where <see cref="IsBusAddress"/>.</summary>
+    /// <summary>Whether slots of low memory, at <see cref="BusAddress"/>, stand for it.</summary>
+    public bool IsBounced;
+
+    /// <summary>The address on the device's bus, where <see cref="IsBusAddress"/> or not translated.</summary>
     public DmaAddr BusAddress;
 
     /// <summary>How many bytes of the I/O window it takes: whole pages, plus the padding before the next boundary.</summary>

@@ -90,6 +90,44 @@ public sealed partial class FrameTable
         }
     }
 
+    /// <summary>Hands idle device pages out as one folio: one reference, and locked.</summary>
+    /// <param name="head">The first page, aligned to the order.</param>
+    /// <param name="order">The order; above 0.</param>
+    /// <returns>
+    /// <see cref="Errno.ENXIO"/>: a frame is no device memory with metadata, or of another page map.
+    /// <see cref="Errno.EBUSY"/>: one of them is handed out.
+    /// </returns>
+    /// <remarks><b>Linux:</b> zone_device_folio_init (v6.19).</remarks>
+    internal Errno TryTakeDeviceFolio(Pfn head, int order)
+    {
+        var range = new PfnRange(head, PageCount.OfOrder(order));
+        if (Spans.Find(head.Value) is not { Zone: ZoneKind.Device } span || !span.Range.Contains(range))
+        {
+            return Errno.ENXIO;
+        }
+
+        using (gate.Enter())
+        {
+            for (ulong frame = head.Value; frame < head.Value + range.Count.Value; frame++)
+            {
+                if (new PageCountWord(Meta(frame).Count).State is not (PageState.DeviceIdle or PageState.Blank))
+                {
+                    return Errno.EBUSY;
+                }
+            }
+
+            for (ulong tail = head.Value + 1; tail < head.Value + range.Count.Value; tail++)
+            {
+                Meta(tail).Flags = span.FreshFlags.Bits;
+                Volatile.Write(ref Meta(tail).Count, 0); // the head answers for it
+            }
+
+            Meta(head.Value).Flags = span.FreshFlags.With(PageFlags.Locked).Bits;
+            Volatile.Write(ref Meta(head.Value).Count, PageCountWord.Folio(order).Bits); // pairs with the acquire of every get
+            return Errno.Ok;
+        }
+    }
+
     /// <summary>Puts a device page back to how its kind of memory keeps idle pages. The end of every <see cref="IDevicePageOwner.OnLastReference"/>.</summary>
     /// <param name="page">The page, frozen.</param>
     internal void ReturnDevicePage(Pfn page)
@@ -102,6 +140,12 @@ public sealed partial class FrameTable
             ThrowNotReturnable(page, word, meta.MapCount);
         }
 
+        for (ulong tail = page.Value + 1; word.IsCompound && tail < page.Value + (1UL << word.Order); tail++)
+        {
+            ReturnTail(tail, span);
+        }
+
+        meta.Private = 0;
         meta.Mapping = 0; // as free_zone_device_folio does: a stale mapping would still look anonymous
         meta.Flags = span.FreshFlags.Bits;
         meta.Generation = unchecked((ushort)(meta.Generation + 1)); // wraps: a lease is not that old
@@ -152,9 +196,8 @@ public sealed partial class FrameTable
         ulong count = 0;
         for (ulong frame = span.Start; frame < span.End; frame++)
         {
-            count += new PageCountWord(Volatile.Read(ref Meta(frame).Count)).State is PageState.InUse or PageState.Frozen
-                ? 1UL
-                : 0UL;
+            var word = new PageCountWord(Volatile.Read(ref Meta(frame).Count));
+            count += word.State is PageState.InUse or PageState.Frozen ? 1UL << (word.IsCompound ? word.Order : 0) : 0UL;
         }
 
         return count;
@@ -173,7 +216,8 @@ public sealed partial class FrameTable
         using (gate.Enter())
         {
             // Asked again: the span may have been replaced since the caller looked.
-            if (meta.Count == 0 && spans.Find(frame) is { } current)
+            _ = Resolve(frame, out ulong head);
+            if (meta.Count == 0 && head == frame && spans.Find(frame) is { } current)
             {
                 meta.Flags = current.FreshFlags.Bits;
                 Volatile.Write(ref meta.Count, current.IdleCount.Bits);
@@ -181,6 +225,20 @@ public sealed partial class FrameTable
         }
 
         return ref meta;
+    }
+
+    // A folio that ends leaves single pages: each is idle for itself.
+    private void ReturnTail(ulong tail, FrameSpan span)
+    {
+        ref PageMeta meta = ref Meta(tail);
+        if (meta.MapCount != 0)
+        {
+            ThrowNotReturnable(new Pfn(tail), new PageCountWord(meta.Count), meta.MapCount);
+        }
+
+        meta.Flags = span.FreshFlags.Bits;
+        meta.Generation = unchecked((ushort)(meta.Generation + 1)); // wraps: a lease is not that old
+        Volatile.Write(ref meta.Count, span.IdleCount.Bits); // pairs with the acquire of every get
     }
 
     [DoesNotReturn]

@@ -19,6 +19,22 @@ public sealed partial class FrameTable
         return new Pfn(head);
     }
 
+    /// <summary>How a page is used: what a mover asks of each, read at once.</summary>
+    /// <param name="page">The page, with metadata.</param>
+    /// <returns>A copy.</returns>
+    internal PageUsage UsageOf(Pfn page)
+    {
+        ref PageMeta head = ref Resolve(page.Value, out _);
+        var word = new PageCountWord(Volatile.Read(ref head.Count));
+        bool isLarge = word.IsCompound && word.Order != 0;
+        return new PageUsage(
+            Volatile.Read(ref head.Mapping),
+            word.References,
+            word.IsCompound ? MapCountOf(page) : Volatile.Read(ref head.MapCount),
+            isLarge,
+            new PageFlagsWord(Volatile.Read(ref head.Flags)).Pagemap != 0);
+    }
+
     /// <summary>Whether a frame is part of a folio of several pages. <b>Linux:</b> PageTransCompound.</summary>
     /// <param name="page">The frame.</param>
     /// <returns>Whether it is.</returns>
@@ -151,7 +167,7 @@ public sealed partial class FrameTable
 
     /// <summary>Breaks a folio into single pages: each gets one reference, and keeps its flags, its owner and its index.</summary>
     /// <param name="head">The folio's first frame; nothing maps it.</param>
-    /// <param name="expected">How many references it has, all the caller's.</param>
+    /// <param name="expected">How many references it has, all the caller's; the first page keeps them.</param>
     /// <returns>Whether it had them; if not, nothing has changed. <b>Linux:</b> folio_ref_freeze and __split_huge_page.</returns>
     internal bool TrySplitFolio(Pfn head, uint expected)
     {
@@ -173,7 +189,7 @@ public sealed partial class FrameTable
             Volatile.Write(ref tail.Count, PageCountWord.Single.Bits); // pairs with the acquire of every get
         }
 
-        Volatile.Write(ref meta.Count, PageCountWord.Single.Bits); // pairs with the acquire of every get
+        Volatile.Write(ref meta.Count, PageCountWord.Single.Bits + (expected - 1)); // pairs with the acquire of every get
         return true;
     }
 }

@@ -13,26 +13,18 @@ namespace Mm.Core.Locking;
 /// </remarks>
 internal sealed class SpaceLock
 {
-    private readonly Lock gate = new();
+    private const long Writer = 1L << 31;
+    private const long WaitingWriter = 1L << 32;
+
     private readonly WaitQueue queue;
-    private int readers; // protected by gate; -1: a writer
-    private int waitingWriters; // protected by gate
+    private long word; // atomic: readers in the low 31 bits, the writer's bit, and above it how many writers wait
 
     /// <summary>A lock that nobody holds.</summary>
     /// <param name="points">The explorer's points; null in production.</param>
     internal SpaceLock(IYieldPoints? points = null) => queue = new WaitQueue(points);
 
     /// <summary>Whether somebody holds it, in either way. For checks.</summary>
-    internal bool IsHeld
-    {
-        get
-        {
-            lock (gate)
-            {
-                return readers != 0;
-            }
-        }
-    }
+    internal bool IsHeld => (Volatile.Read(ref word) & (WaitingWriter - 1)) != 0;
 
     /// <summary>Enters beside other readers.</summary>
     /// <returns>What to dispose.</returns>
@@ -57,55 +49,55 @@ internal sealed class SpaceLock
             return new Held(this, isWriter: true);
         }
 
-        CountWaiter(1);
+        _ = Interlocked.Add(ref word, WaitingWriter);
         while (!TryEnter(isWriter: true))
         {
             queue.WaitUntil("mmap-write", () => CanEnter(isWriter: true));
         }
 
-        CountWaiter(-1);
+        _ = Interlocked.Add(ref word, -WaitingWriter);
         return new Held(this, isWriter: true);
     }
 
-    private void CountWaiter(int change)
-    {
-        lock (gate)
-        {
-            waitingWriters += change;
-        }
-    }
+    private bool CanEnter(bool isWriter) => MayEnter(Volatile.Read(ref word), isWriter);
 
-    private bool CanEnter(bool isWriter)
-    {
-        lock (gate)
-        {
-            return isWriter ? readers == 0 : readers >= 0 && waitingWriters == 0;
-        }
-    }
+    // A reader comes in while there is no writer and none waits; a writer while nobody is in.
+    private static bool MayEnter(long seen, bool isWriter) => isWriter ? (seen & (WaitingWriter - 1)) == 0 : seen < Writer;
 
     private bool TryEnter(bool isWriter)
     {
-        lock (gate)
+        long seen = Volatile.Read(ref word);
+        while (MayEnter(seen, isWriter))
         {
-            if (isWriter ? readers != 0 : readers < 0 || waitingWriters != 0)
+            long before = Interlocked.CompareExchange(ref word, seen + (isWriter ? Writer : 1), seen);
+            if (before == seen)
             {
-                return false;
+                return true;
             }
 
-            readers = isWriter ? -1 : readers + 1;
-            return true;
+            seen = before;
         }
+
+        return false;
     }
 
     private void Leave(bool isWriter)
     {
-        lock (gate)
+        long seen = Volatile.Read(ref word);
+        long before;
+        do
         {
-            Check.That(isWriter ? readers == -1 : readers > 0, "invariant 1: a lock is left by who holds it");
-            readers = isWriter ? 0 : readers - 1;
+            before = seen;
+            bool isHeld = (seen & Writer) != 0 ? isWriter : !isWriter && (seen & (Writer - 1)) != 0;
+            Check.That(isHeld, "invariant 1: a lock is left by who holds it");
+            seen = Interlocked.CompareExchange(ref word, before - (isWriter ? Writer : 1), before);
         }
+        while (seen != before);
 
-        queue.WakeAll();
+        if (queue.HasWaiters)
+        {
+            queue.WakeAll();
+        }
     }
 
     /// <summary>The lock, held.</summary>

@@ -13,6 +13,10 @@ namespace Mm.Core.Locking;
 public sealed class WaitQueue(IYieldPoints? points = null)
 {
     private readonly object sleepers = new();
+    private int waiters; // atomic; raised before a condition is looked at
+
+    /// <summary>Whether somebody waits. Who asks before <see cref="WakeAll"/> has a full fence between its change and this.</summary>
+    public bool HasWaiters => Volatile.Read(ref waiters) != 0;
 
     /// <summary>Waits until a condition holds; returns at once if it does.</summary>
     /// <param name="point">The name of the wait, for the explorer.</param>
@@ -20,12 +24,41 @@ public sealed class WaitQueue(IYieldPoints? points = null)
     public void WaitUntil(string point, Func<bool> isReady)
     {
         ArgumentNullException.ThrowIfNull(isReady);
-        if (points is not null)
+        _ = Interlocked.Increment(ref waiters); // a full fence, before the condition is looked at
+        try
         {
-            points.WaitUntil(point, isReady);
+            if (points is null)
+            {
+                Sleep(isReady);
+            }
+            else
+            {
+                points.WaitUntil(point, isReady);
+            }
+        }
+        finally
+        {
+            _ = Interlocked.Decrement(ref waiters);
+        }
+    }
+
+    /// <summary>Lets every waiter look at its condition again.</summary>
+    public void WakeAll()
+    {
+        Interlocked.MemoryBarrier(); // the waker's change, before it is asked whether anybody waits
+        if (!HasWaiters)
+        {
             return;
         }
 
+        lock (sleepers)
+        {
+            Monitor.PulseAll(sleepers);
+        }
+    }
+
+    private void Sleep(Func<bool> isReady)
+    {
         lock (sleepers)
         {
             // A waker changes the state first and takes this lock then: a change after this look is followed by a pulse.
@@ -33,15 +66,6 @@ public sealed class WaitQueue(IYieldPoints? points = null)
             {
                 Monitor.Wait(sleepers);
             }
-        }
-    }
-
-    /// <summary>Lets every waiter look at its condition again.</summary>
-    public void WakeAll()
-    {
-        lock (sleepers)
-        {
-            Monitor.PulseAll(sleepers);
         }
     }
 }

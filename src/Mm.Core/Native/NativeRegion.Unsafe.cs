@@ -14,6 +14,8 @@ namespace Mm.Core.Native;
 /// </remarks>
 public sealed unsafe partial class NativeRegion : IDisposable
 {
+    private const ulong PieceBytes = 1UL << 30; // what TryLeaseAround borrows at once: its end has an index below 2^31
+
     private readonly ReservedMemory memory;
     private readonly LeaseTickets tickets = new();
 
@@ -100,6 +102,29 @@ public sealed unsafe partial class NativeRegion : IDisposable
             EndLife(); // counted, but not handed out
             throw;
         }
+    }
+
+    /// <summary>Borrows bytes and what lies around them, unless the region is closed: aligned pieces of 1 GiB.</summary>
+    /// <param name="offset">The first byte that is wanted, counted from the region's start.</param>
+    /// <param name="length">How many are.</param>
+    /// <param name="lease">The lease, or one of no bytes when refused.</param>
+    /// <param name="start">Where the lease begins, at or below the offset.</param>
+    /// <returns>False when the region is closed.</returns>
+    /// <exception cref="ArgumentOutOfRangeException">The bytes do not lie in the region, or are too many for one span.</exception>
+    /// <remarks>Where memory is committed as it is leased, only what is wanted.</remarks>
+    internal bool TryLeaseAround(ByteCount offset, ByteCount length, out SpanLease lease, out ByteCount start)
+    {
+        ulong first = offset.Value & ~(PieceBytes - 1);
+        bool isInPiece = offset.Value < Length.Value && length.Value <= PieceBytes - (offset.Value - first);
+        if (OsMemory.CommitsInChunks || !isInPiece)
+        {
+            start = offset;
+            return TryLease(offset, length, out lease);
+        }
+
+        start = new ByteCount(first);
+        ulong end = Math.Max(Math.Min(Length.Value, first + PieceBytes), offset.Value + length.Value);
+        return TryLease(start, new ByteCount(end - first), out lease);
     }
 
     /// <summary>Borrows bytes for longer, unless the region is closed.</summary>

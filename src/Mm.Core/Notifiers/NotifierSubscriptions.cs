@@ -178,11 +178,14 @@ public sealed partial class NotifierSubscriptions
         points?.Reach("read-begin");
         if (mustWait)
         {
-            queue.WaitUntil("read-begin-wait", () => Volatile.Read(ref sequence) != own);
+            WaitWhile(own);
         }
 
         return new NotifierSequence(own);
     }
+
+    // By itself, so that who need not wait makes no closure.
+    private void WaitWhile(ulong own) => queue.WaitUntil("read-begin-wait", () => Volatile.Read(ref sequence) != own);
 
     internal bool TryReadBegin(IntervalNotifier notifier, out NotifierSequence moment)
     {

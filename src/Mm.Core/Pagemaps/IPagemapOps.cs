@@ -4,7 +4,7 @@ namespace Mm.Core.Pagemaps;
 /// <remarks>
 /// <b>Linux:</b> struct dev_pagemap_ops (include/linux/memremap.h, v6.12); memory_failure is out of scope. A method that
 /// Linux finds missing is an interface that the object does not implement.
-/// <para><b>Locking:</b> called with no lock of Mm held, on whichever thread dropped the last reference; may hand pages
+/// <para><b>Locking:</b> called with no lock of Mm held of rank AddressSpace or after, on whichever thread dropped the last reference; may hand pages
 /// out, must not throw.</para>
 /// </remarks>
 public interface IPagemapOps

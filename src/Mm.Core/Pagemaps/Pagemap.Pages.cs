@@ -7,6 +7,49 @@ namespace Mm.Core.Pagemaps;
 // The facet of pages: how they leave the map, come back to it, and let it die.
 public abstract partial class Pagemap
 {
+    /// <summary>Hands 2^order idle pages out as one folio, locked. They come back one by one: the driver hears of each.</summary>
+    /// <param name="head">The first page, aligned to the order.</param>
+    /// <param name="order">The order, in [1, 9].</param>
+    /// <param name="reference">The one reference to it, or an empty one when refused; the caller disposes it.</param>
+    /// <param name="pageLock">Its lock.</param>
+    /// <returns>
+    /// <see cref="Errno.EOPNOTSUPP"/>: the memory is of a kind whose idle pages have a reference.
+    /// <see cref="Errno.ENODEV"/>: the map is dying or dead.
+    /// <see cref="Errno.EBUSY"/>: one of the pages is handed out.
+    /// <see cref="Errno.ENXIO"/>: not all of them are in one range of the map.
+    /// </returns>
+    /// <exception cref="ArgumentOutOfRangeException">The page is not the map's or not aligned, or not such an order.</exception>
+    /// <remarks><b>Linux:</b> zone_device_folio_init (v6.19).</remarks>
+    public Errno TryHandOutFolio(Pfn head, int order, out PageRef reference, out PageLock pageLock)
+    {
+        ArgumentOutOfRangeException.ThrowIfNegativeOrZero(order);
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(order, PageSize.Large.Order);
+        ThrowUnlessMine(head);
+        ArgumentOutOfRangeException.ThrowIfNotEqual(head.IsAligned(order), true, nameof(head));
+        reference = default;
+        pageLock = default;
+        if (rule != HandOutRule.FromZero)
+        {
+            return Errno.EOPNOTSUPP;
+        }
+
+        if (!TryHold(1UL << order))
+        {
+            return Errno.ENODEV;
+        }
+
+        Errno errno = parts.Frames.TryTakeDeviceFolio(head, order);
+        if (!errno.IsOk)
+        {
+            Unhold(1UL << order);
+            return errno;
+        }
+
+        reference = parts.Frames.AdoptReference(head);
+        pageLock = new PageLock(parts.Frames, head);
+        return Errno.Ok;
+    }
+
     private Errno TryHandOutFromZero(Pfn page, out PageRef reference, out PageLock pageLock)
     {
         reference = default;
@@ -148,7 +191,7 @@ public abstract partial class Pagemap
 
     private void CallPageFree(Pfn page)
     {
-        RankedLock.CheckNoneHeld("OnPageFree");
+        RankedLock.CheckNoneHeldFrom(LockRank.AddressSpace, "OnPageFree");
         Ops?.OnPageFree(this, page);
     }
 
@@ -211,7 +254,7 @@ public abstract partial class Pagemap
         parts.Points?.Reach("dead");
         Undescribe(spans.Length);
         unregister!(this);
-        RankedLock.CheckNoneHeld("a page map's death notice");
+        RankedLock.CheckNoneHeldFrom(LockRank.AddressSpace, "a page map's death notice");
         whenDead?.Invoke();
         death.SetResult();
     }

@@ -141,12 +141,17 @@ public abstract partial class Pagemap : IDevicePageOwner
 
     void IDevicePageOwner.OnLastReference(Pfn page)
     {
+        _ = parts.Frames.HeadOf(page, out int order);
         parts.Frames.ReturnDevicePage(page);
         parts.Points?.Reach("page-idle");
         if (marks is null)
         {
-            CallPageFree(page);
-            Unhold(1);
+            for (ulong part = 0; part < 1UL << order; part++)
+            {
+                CallPageFree(new Pfn(page.Value + part));
+            }
+
+            Unhold(1UL << order);
             return;
         }
 

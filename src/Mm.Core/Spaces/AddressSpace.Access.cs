@@ -78,7 +78,7 @@ public sealed partial class AddressSpace
                 return Errno.ENOMEM;
             }
 
-            if (!area.IsWritable || area.Traits.Kind is AreaKind.PfnMapped or AreaKind.DeviceMemory)
+            if (!area.IsWritable || area.Traits.IsBare)
             {
                 return Errno.EINVAL;
             }
@@ -188,24 +188,39 @@ public sealed partial class AddressSpace
 
         if (isWrite && !entry.IsDirty)
         {
-            return TryNoteDirty(page) && WriteBytes(entry.Frame, at, from);
+            return TryNoteDirty(page) && WriteBytes(entry, at, from);
         }
 
         if (isWrite)
         {
-            return WriteBytes(entry.Frame, at, from);
+            return WriteBytes(entry, at, from);
         }
 
-        using SpanLease lease = Owner.LeasePage(entry.Frame);
-        lease.Bytes.Slice((int)(at.Value & PageMask), into.Length).CopyTo(into);
-        return true;
+        if (!Owner.TryLeaseFrame(entry, out SpanLease lease))
+        {
+            into.Fill(byte.MaxValue);
+            return true;
+        }
+
+        using (lease)
+        {
+            lease.Bytes.Slice((int)(at.Value & PageMask), into.Length).CopyTo(into);
+            return true;
+        }
     }
 
-    private bool WriteBytes(Pfn frame, VirtAddr at, ReadOnlySpan<byte> from)
+    private bool WriteBytes(Pte entry, VirtAddr at, ReadOnlySpan<byte> from)
     {
-        using SpanLease lease = Owner.LeasePage(frame);
-        from.CopyTo(lease.Bytes[(int)(at.Value & PageMask)..]);
-        return true;
+        if (!Owner.TryLeaseFrame(entry, out SpanLease lease))
+        {
+            return true;
+        }
+
+        using (lease)
+        {
+            from.CopyTo(lease.Bytes[(int)(at.Value & PageMask)..]);
+            return true;
+        }
     }
 
     // What the processor does by itself: the dirty bit, in the entry or in the leaf.

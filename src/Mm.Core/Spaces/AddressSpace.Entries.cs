@@ -9,7 +9,8 @@ public sealed partial class AddressSpace
     /// <remarks><b>Requires:</b> the lock, for reading at least.</remarks>
     /// <param name="range">Whole pages.</param>
     /// <param name="why">Unmap or clear.</param>
-    internal void ZapWithNotice(VirtRange range, NotifierEvent why)
+    /// <param name="keepsCopies">Whether pages of the process's own stay.</param>
+    internal void ZapWithNotice(VirtRange range, NotifierEvent why, bool keepsCopies = false)
     {
         if (range.IsEmpty)
         {
@@ -20,7 +21,7 @@ public sealed partial class AddressSpace
         Notifiers.TryInvalidate(notice, out NotifierInvalidation invalidation).ThrowIfError();
         using (invalidation)
         {
-            ZapRange(range);
+            ZapRange(range, keepsCopies);
         }
     }
 
@@ -97,7 +98,7 @@ public sealed partial class AddressSpace
     internal void SplitLeafQuietly(VirtAddr start, Pte leaf)
     {
         // Counted before the entries exist, so that nobody finds fewer mappings than there are.
-        bool isCounted = !leaf.IsZeroPage && leaf.IsPresent;
+        bool isCounted = !leaf.IsZeroPage && (leaf.IsPresent || leaf.IsDevicePrivate);
         Pfn head = leaf.Frame;
         if (isCounted)
         {
@@ -163,10 +164,10 @@ public sealed partial class AddressSpace
         }
     }
 
-    private void ZapRange(VirtRange range)
+    private void ZapRange(VirtRange range, bool keepsCopies = false)
     {
         SplitEnds(range);
-        var rule = new ZapRule(this);
+        var rule = new ZapRule(this, keepsCopies);
         Tables.Rewrite(range, ref rule);
         rule.Dispose();
     }

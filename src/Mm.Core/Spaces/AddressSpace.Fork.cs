@@ -19,13 +19,13 @@ public sealed partial class AddressSpace
         ThrowIfEnded();
         child = null;
         using SpaceLock.Held held = Lock.EnterWrite();
-        var copy = new AddressSpace(Owner, Family);
+        var copy = new AddressSpace(Owner, Family, Placement);
         copy.TakeAreasOf(this);
         Errno errno = Errno.Ok;
         var fork = new SpaceFork(this, copy);
         foreach (Area area in AreaSet.Areas)
         {
-            if (errno.IsOk && (area.AnonRoot != 0 || area.Traits.Kind is AreaKind.PfnMapped or AreaKind.Mixed))
+            if (errno.IsOk && (area.AnonRoot != 0 || area.Traits.IsSpecial))
             {
                 errno = ForkArea(fork, area);
             }
@@ -73,6 +73,7 @@ public sealed partial class AddressSpace
         foreach (Area area in parent.AreaSet.Areas)
         {
             files.Inherit(area.Traits);
+            backings.Hold(area.Traits); // before entries are copied: who takes them away meanwhile finds the child
             copies.Add(area with
             {
                 AnonRoot = area.AnonRoot == 0 ? 0 : Owner.NextRoot(),

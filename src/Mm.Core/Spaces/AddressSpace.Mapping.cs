@@ -14,13 +14,15 @@ public sealed partial class AddressSpace
     /// <returns>Ok; EINVAL: no length, or a fixed address that is not a page's; ENOMEM: no room, a fixed place beyond the
     /// addresses of a process, or too many areas; EOVERFLOW: the offset passes 2^52 pages; EEXIST: something lies at a
     /// place that is not to be replaced; EACCES: access that the traits forbid; EPERM: shared and writable, and the file is
-    /// sealed against writing.</returns>
+    /// sealed against writing; and what the owner of a backing refuses with: then what lay at a fixed place is gone.</returns>
+    /// <exception cref="ArgumentException">The kind is not that of the backing.</exception>
     /// <exception cref="ObjectDisposedException">The space has ended.</exception>
     /// <remarks><b>Linux:</b> mmap.</remarks>
     public Errno TryMap(in AreaRequest request, out VirtRange placed)
     {
         placed = default;
         ThrowIfEnded();
+        ThrowUnlessOfKind(request.Traits);
         AreaRequest wanted = request;
         using MemoryFile? own = request.Traits is { Kind: AreaKind.AnonymousShared, Backing: null } ? MakeSharedFile(request) : null;
         if (own is not null)
@@ -37,14 +39,18 @@ public sealed partial class AddressSpace
 
         VirtRange place = default;
         wanted = wanted with { Traits = given };
-        errno = ChangeAreas(() => AreaSet.TryMap(wanted, out place));
+        VirtRange replaced = default;
+        _ = wanted.Placement == AreaPlacement.Fixed && TryPages(wanted.At, wanted.Length, out replaced);
+        errno = ChangeAreas(replaced, () => AreaSet.TryMap(wanted, out place));
         if (errno.IsOk && wanted.Placement == AreaPlacement.Fixed)
         {
             ZapWithNotice(place, NotifierEvent.Unmap);
+            EndLingering();
         }
 
-        files.Reconcile();
-        placed = place;
+        errno = errno.IsOk ? TryFill(given, place) : errno;
+        Reconcile();
+        placed = errno.IsOk ? place : default;
         return errno;
     }
 
@@ -65,12 +71,14 @@ public sealed partial class AddressSpace
         }
 
         SplitAtBoundaries(range);
-        Errno errno = ChangeAreas(() => AreaSet.TryUnmap(start, length));
+        Errno errno = ChangeAreas(range, () => AreaSet.TryUnmap(start, length));
         if (errno.IsOk)
         {
+            Parts.Points?.Reach("areas-gone");
             ZapWithNotice(range, NotifierEvent.Unmap);
+            EndLingering();
             Tables.CollectEmpty(range);
-            files.Reconcile();
+            Reconcile();
         }
 
         return errno;
@@ -112,8 +120,8 @@ public sealed partial class AddressSpace
     /// <param name="moved">Where it lies now.</param>
     /// <returns>Ok; EINVAL: an address that is not a page's, no new length, a fixed place without leave to move, or that
     /// overlaps or lies beyond the addresses of a process, an offset that passes its end, or no old length of what is not
-    /// shared; EFAULT: nothing is mapped there, the old length reaches beyond the area, or the area is special and would
-    /// grow; ENOMEM: it cannot grow where it is and may not move, there is no room, too many areas, or no memory for tables.</returns>
+    /// shared; EFAULT: nothing is mapped there, the old length reaches beyond the area, or the area is of bare frames and
+    /// would change its length; ENOMEM: it cannot grow where it is and may not move, or is special and would grow where it is, there is no room, too many areas, or no memory for tables.</returns>
     /// <exception cref="ObjectDisposedException">The space has ended.</exception>
     /// <remarks><b>Linux:</b> mremap.</remarks>
     public Errno TryMove(in AreaMove move, out VirtRange moved)
@@ -126,12 +134,16 @@ public sealed partial class AddressSpace
             SplitAtBoundaries(old);
         }
 
+        VirtRange replaced = default;
+        _ = move.To is { } to && TryPages(to, move.NewLength, out replaced);
         VirtRange target = default;
-        Errno errno = ChangeAreas(() => AreaSet.TryMove(wanted, out target));
+        Errno errno = ChangeAreas(old, replaced, () => AreaSet.TryMove(wanted, out target));
         if (errno.IsOk)
         {
+            Parts.Points?.Reach("areas-moved");
             errno = FollowMove(wanted, target);
-            files.Reconcile();
+            EndLingering();
+            Reconcile();
         }
 
         moved = errno.IsOk ? target : default;
@@ -157,7 +169,7 @@ public sealed partial class AddressSpace
         Errno errno = Errno.Ok;
         bool isWhole = ForEachPart(range, (area, part) =>
         {
-            if (area.Traits.Kind is AreaKind.PfnMapped or AreaKind.DeviceMemory)
+            if (area.Traits.IsBare)
             {
                 errno = Errno.EINVAL;
                 return;
@@ -186,24 +198,6 @@ public sealed partial class AddressSpace
         using SpaceLock.Held held = Lock.EnterWrite();
         SplitAtBoundaries(range);
         return ChangeAreas(() => AreaSet.TryMark(range, traits => traits with { WantsHugePages = wanted }));
-    }
-
-    /// <summary>Pages of a file go: every entry that shows them, and copies of them, with them.</summary>
-    /// <param name="file">The file.</param>
-    /// <param name="first">The first page that goes.</param>
-    internal void RemoveFilePages(MemoryFile file, PageCount first)
-    {
-        var ranges = new List<VirtRange>();
-        ForEachArea(area => area.Traits.Backing == file && area.OffsetOf(area.End) > first, area =>
-        {
-            ulong skipped = first > area.Offset ? first.Value - area.Offset.Value : 0;
-            VirtAddr start = area.Start.AddChecked(new PageCount(skipped).ToBytes());
-            ranges.Add(new VirtRange(start, area.End.OffsetFrom(start)));
-        });
-        foreach (VirtRange range in ranges)
-        {
-            ZapWithNotice(range, NotifierEvent.Clear);
-        }
     }
 
     /// <summary>Goes over the parts of a range that lie in areas.</summary>

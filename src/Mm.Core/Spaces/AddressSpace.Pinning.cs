@@ -13,7 +13,7 @@ public sealed partial class AddressSpace
     /// <param name="count">How many were pinned; fewer than asked when a later page is refused.</param>
     /// <returns>Ok if at least one was pinned, or none asked for; EINVAL: long-term and peer memory together; EFAULT: no area,
     /// one of frames without struct page, one that forbids the access, or a fault that fails; EOVERFLOW: the range wraps;
-    /// EREMOTEIO: peer memory, and it is not welcome; EBUSY: coherent device memory that cannot be moved for a long-term pin;
+    /// EEXIST: a frame of a mixed area that nobody counts; EREMOTEIO: peer memory, and it is not welcome; EBUSY: coherent device memory that cannot be moved for a long-term pin;
     /// ENOMEM: no memory, or another page that cannot be moved; EHWPOISON: broken memory.</returns>
     /// <exception cref="ObjectDisposedException">The space has ended.</exception>
     /// <remarks><b>Linux:</b> pin_user_pages, pin_user_pages_fast.</remarks>

@@ -101,8 +101,8 @@ public sealed partial class AddressSpace
     internal void RestoreEntry(ulong index, Pfn source, Pfn target, bool isZero)
     {
         using RankedLock.Guard _ = areasGate.Enter();
-        while (TryFindMoving(index, source, out VirtAddr at, out Area? area)
-            && !TryRestore(area, at, source, target, isZero))
+        while (TryFindMoving(index, source, out VirtAddr at, out Area? area, out Pte moving)
+            && !TryRestore(area, at, moving, target, isZero))
         {
             // a change of protection came in between: the entry is another one now
         }
@@ -116,8 +116,8 @@ public sealed partial class AddressSpace
     internal void RestoreEntryAt(VirtAddr at, Pfn source, Pfn target, bool isZero)
     {
         using RankedLock.Guard _ = areasGate.Enter();
-        while (AreaSet.Find(at) is { } area && Names(Tables.Read(at), source, isMigration: true)
-            && !TryRestore(area, at, source, target, isZero))
+        while (AreaSet.Find(at) is { } area && Tables.Read(at) is var moving && Names(moving, source, isMigration: true)
+            && !TryRestore(area, at, moving, target, isZero))
         {
             // as above
         }
@@ -126,17 +126,18 @@ public sealed partial class AddressSpace
     /// <summary>Puts a migration entry in the place of the one that maps a page, and lets go of what that held.</summary>
     /// <param name="at">The address.</param>
     /// <param name="page">The page.</param>
+    /// <param name="seen">The entry as the caller saw it; it may be another by now.</param>
     /// <param name="before">The entry that stood there.</param>
     /// <returns>Whether it is gone; false: it maps no such page, or the page may be pinned through it, and it stands as before.</returns>
-    internal bool TryTakeEntry(VirtAddr at, Pfn page, out Pte before)
+    internal bool TryTakeEntry(VirtAddr at, Pfn page, Pte seen, out Pte before)
     {
-        before = Tables.Read(at);
+        before = seen;
         while (Names(before, page, isMigration: false))
         {
             Pte moving = before.ToMigration();
-            if (!Tables.TryExchange(at, before, moving, out Pte seen).IsOk)
+            if (!Tables.TryExchange(at, before, moving, out Pte found).IsOk)
             {
-                before = seen;
+                before = found;
                 continue;
             }
 
@@ -220,11 +221,12 @@ public sealed partial class AddressSpace
         && !entry.IsLarge && !entry.IsZeroPage && !entry.IsSpecial && entry.Frame == page;
 
     // Where the page was mapped first; only if some area has moved, or is a file's, in every area that could hold it.
-    private bool TryFindMoving(ulong index, Pfn page, out VirtAddr at, out Area? area)
+    private bool TryFindMoving(ulong index, Pfn page, out VirtAddr at, out Area? area, out Pte moving)
     {
         at = new VirtAddr(index << PageSize.Small.Shift);
         area = AreaSet.Find(at);
-        if ((area is null || area.OffsetOf(at).Value == index) && Names(Tables.Read(at), page, isMigration: true))
+        moving = Tables.Read(at);
+        if ((area is null || area.OffsetOf(at).Value == index) && Names(moving, page, isMigration: true))
         {
             return true; // without an area: it is being unmapped, and the entry goes next, with what it holds
         }
@@ -232,9 +234,15 @@ public sealed partial class AddressSpace
         for (int other = 0; other < AreaSet.Areas.Length && AreaSet.DisplacedCount != 0; other++)
         {
             area = AreaSet.Areas[other];
-            if (!area.Traits.IsShared && area.HoldsIndex(index, 1) && Names(Tables.Read(area.AddressOf(index)), page, isMigration: true))
+            if (area.Traits.IsShared || !area.HoldsIndex(index, 1))
             {
-                at = area.AddressOf(index);
+                continue;
+            }
+
+            at = area.AddressOf(index);
+            moving = Tables.Read(at);
+            if (Names(moving, page, isMigration: true))
+            {
                 return true;
             }
         }
@@ -242,14 +250,8 @@ public sealed partial class AddressSpace
         return false;
     }
 
-    private bool TryRestore(Area? area, VirtAddr at, Pfn source, Pfn target, bool isZero)
+    private bool TryRestore(Area? area, VirtAddr at, Pte moving, Pfn target, bool isZero)
     {
-        Pte moving = Tables.Read(at);
-        if (!Names(moving, source, isMigration: true))
-        {
-            return false;
-        }
-
         PteProtection protection = area?.EntryProtection ?? PteProtection.None;
         if (isZero)
         {

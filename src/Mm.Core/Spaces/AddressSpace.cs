@@ -1,5 +1,6 @@
 using Mm.Core.Locking;
 using Mm.Core.Notifiers;
+using Mm.Core.Policies;
 
 namespace Mm.Core.Spaces;
 
@@ -23,11 +24,12 @@ public sealed partial class AddressSpace : IDisposable
     private readonly RankedLock tlbGate = new(LockRank.Leaf); // an access of the CPU; whoever passes it has flushed
     private readonly PageFaults faults;
     private readonly FileHolds files;
+    private readonly BackingHolds backings;
     private readonly UserPages userPages;
     private readonly long[] rss = new long[3]; // atomic each
     private int isEnded; // atomic
 
-    internal AddressSpace(AddressSpaces owner, SpaceFamily family)
+    internal AddressSpace(AddressSpaces owner, SpaceFamily family, Placement? parent = null)
     {
         Owner = owner;
         Parts = owner.Parts;
@@ -38,12 +40,17 @@ public sealed partial class AddressSpace : IDisposable
         Notifiers = new NotifierSubscriptions(Parts.Points);
         faults = new PageFaults(this);
         files = new FileHolds(this);
+        backings = new BackingHolds(this);
         userPages = new UserPages(this);
+        Placement = parent?.Copy() ?? new Placement(Parts.Allocator, owner.Nodes);
         family.Add(this);
     }
 
     /// <summary>Everybody who mirrors it.</summary>
     public NotifierSubscriptions Notifiers { get; }
+
+    /// <summary>Where its pages come from.</summary>
+    public Placement Placement { get; }
 
     /// <summary>Whether it has ended.</summary>
     public bool IsEnded => Volatile.Read(ref isEnded) != 0;
@@ -104,7 +111,7 @@ public sealed partial class AddressSpace : IDisposable
             }
 
             ChangeAreas(() => AreaSet.TryUnmap(VirtAddr.Zero, AreaSet.Addresses.Length).ThrowIfError());
-            files.Reconcile();
+            Reconcile();
         }
 
         Family.Remove(this);
@@ -150,6 +157,16 @@ public sealed partial class AddressSpace : IDisposable
     /// <param name="flags">What for.</param>
     /// <returns>How it ended; done may mean: look again.</returns>
     internal FaultResult HandleFault(Area area, VirtAddr at, FaultFlags flags) => faults.Handle(area, at, flags);
+
+    /// <summary>Recounts what it holds of others.</summary>
+    internal void ValidateHolds() => backings.Validate();
+
+    // Areas have changed: what none of them shows any more is let go.
+    private void Reconcile()
+    {
+        files.Reconcile();
+        backings.Reconcile();
+    }
 
     private void ThrowIfEnded() => ObjectDisposedException.ThrowIf(IsEnded, this);
 

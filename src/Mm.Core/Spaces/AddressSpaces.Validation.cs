@@ -14,6 +14,7 @@ public sealed partial class AddressSpaces
         {
             space.AreaSet.Validate();
             space.Tables.Validate();
+            space.ValidateHolds();
             Recount(space, mapped);
         }
 

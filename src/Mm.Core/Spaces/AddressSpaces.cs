@@ -3,6 +3,7 @@ using Mm.Core.Frames;
 using Mm.Core.Locking;
 using Mm.Core.Native;
 using Mm.Core.Pagemaps;
+using Mm.Core.Policies;
 
 namespace Mm.Core.Spaces;
 
@@ -28,6 +29,7 @@ public sealed partial class AddressSpaces : IDisposable, IValidator
     internal AddressSpaces(SpaceParts parts)
     {
         Parts = parts;
+        Nodes = parts.Nodes ?? new NumaNodes(parts.Allocator);
         PageLocks = new PageLocks(parts.Frames, new WaitQueue(parts.Points));
         ReverseMap = new ReverseMap(this);
         Migration = new PageMigration(this);
@@ -44,6 +46,9 @@ public sealed partial class AddressSpaces : IDisposable, IValidator
     }
 
     internal SpaceParts Parts { get; }
+
+    /// <summary>The machine's nodes.</summary>
+    internal NumaNodes Nodes { get; }
 
     internal PageLocks PageLocks { get; }
 
@@ -86,7 +91,12 @@ public sealed partial class AddressSpaces : IDisposable, IValidator
     {
         using RankedLock.Guard _ = gate.Enter();
         ulong word = ++lastFile << 1;
-        var file = new MemoryFile(Parts.Allocator, Parts.Bytes, allowsSealing) { MappingWord = word, Ended = Forget };
+        var file = new MemoryFile(Parts.Allocator, Parts.Bytes, allowsSealing)
+        {
+            MappingWord = word,
+            OwnPlacement = new Placement(Parts.Allocator, Nodes),
+            Ended = Forget,
+        };
         filesByWord.Add(word, file);
         return file;
     }
@@ -230,6 +240,18 @@ public sealed partial class AddressSpaces : IDisposable, IValidator
         bool isLeased = Parts.Bytes.TryLease(new PhysRange(page.Address, PageSize.Small.Bytes), out SpanLease lease).IsOk;
         Check.That(isLeased, "a page that the CPU maps has bytes");
         return lease;
+    }
+
+    /// <summary>The bytes behind an entry. Those of a device may be gone with it: a bus answers with ones then, and forgets what
+    /// is written.</summary>
+    /// <param name="entry">A present entry.</param>
+    /// <param name="lease">The lease; empty when there are none.</param>
+    /// <returns>Whether there are bytes.</returns>
+    internal bool TryLeaseFrame(Pte entry, out SpanLease lease)
+    {
+        bool isThere = Parts.Bytes.TryLease(new PhysRange(entry.Frame.Address, PageSize.Small.Bytes), out lease).IsOk;
+        Check.That(isThere || entry.IsSpecial || Parts.Frames.IsDevice(entry.Frame), "a page of RAM that the CPU maps has bytes");
+        return isThere;
     }
 
     private PagemapKind KindOfDevice(Pfn page) =>

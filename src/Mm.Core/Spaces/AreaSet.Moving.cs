@@ -14,8 +14,9 @@ internal sealed partial class AreaSet
     /// <param name="moved">Where it lies now.</param>
     /// <returns>Ok; EINVAL: an address that is not a page's, no new length, a fixed place without leave to move, or that
     /// overlaps or lies beyond the addresses of a process, an offset that passes its end, or no old length of what is not
-    /// shared; EFAULT: nothing is mapped there, the old length reaches beyond the area, or the area is special and would
-    /// grow; ENOMEM: it cannot grow where it is and may not move, there is no room, or there are too many areas.</returns>
+    /// shared; EFAULT: nothing is mapped there, the old length reaches beyond the area, or the area is of bare frames and
+    /// would change its length; ENOMEM: it cannot grow where it is and may not move, or is special and would grow where it is,
+    /// there is no room, or there are too many areas.</returns>
     internal Errno TryMove(in AreaMove move, out VirtRange moved)
     {
         moved = default;
@@ -67,7 +68,7 @@ internal sealed partial class AreaSet
         }
 
         bool hasOffsets = newLength.Value >> 12 <= (1UL << 52) - area.OffsetOf(at).Value;
-        return !hasOffsets ? Errno.EINVAL : area.Traits.IsSpecial ? Errno.EFAULT : Errno.Ok;
+        return !hasOffsets ? Errno.EINVAL : area.Traits.IsBare ? Errno.EFAULT : Errno.Ok;
     }
 
     private Errno TryGrow(Area area, in AreaMove move, ByteCount oldLength, ByteCount newLength, out VirtRange moved)
@@ -77,8 +78,9 @@ internal sealed partial class AreaSet
         bool isAtEnd = area.End == move.At.AddChecked(oldLength);
         if (isAtEnd && TryRound(area.End, added, out VirtRange behind) && Overlapping(behind).IsEmpty)
         {
+            // Linux: vma_merge_extend grows by merging, and a special area merges with nothing.
             Area grown = area with { Range = behind, Offset = area.OffsetOf(area.End) };
-            if (!TryReplace(behind, [grown]))
+            if (area.Traits.IsSpecial || !TryReplace(behind, [grown]))
             {
                 return Errno.ENOMEM;
             }

@@ -1,8 +1,10 @@
+using Mm.Core.Policies;
+
 namespace Mm.Core.Spaces;
 
 /// <summary>All that an area is, apart from where: two neighbours that agree in it are one area.</summary>
 /// <remarks>
-/// <b>Linux:</b> vm_flags, vm_file and the anonymous name (v6.12), what is_mergeable_vma compares. The offset is apart.
+/// <b>Linux:</b> vm_flags, vm_file, vm_policy and the anonymous name (v6.12), what is_mergeable_vma compares. The offset is apart.
 /// <para><c>default</c> is private anonymous memory that nothing may be done with. Immutable.</para>
 /// </remarks>
 /// <param name="Kind">What stands behind it.</param>
@@ -12,7 +14,7 @@ public readonly record struct AreaTraits(AreaKind Kind, AreaAccess Access)
     /// <summary>What the process may never do, whatever it asks later. <b>Linux:</b> VM_MAYREAD and VM_MAYWRITE, missing.</summary>
     public AreaAccess Forbidden { get; init; }
 
-    /// <summary>The file or device, compared by reference; null for anonymous private memory.</summary>
+    /// <summary>The file, the <see cref="AreaBacking"/> or whatever else, compared by reference; null for anonymous private memory.</summary>
     public object? Backing { get; init; }
 
     /// <summary>The name that the process gave it. <b>Linux:</b> PR_SET_VMA_ANON_NAME.</summary>
@@ -21,12 +23,21 @@ public readonly record struct AreaTraits(AreaKind Kind, AreaAccess Access)
     /// <summary>Whether the process asked for pages of 2 MiB. <b>Linux:</b> VM_HUGEPAGE.</summary>
     public bool WantsHugePages { get; init; }
 
+    /// <summary>Of a special kind: whether writes are the process's own. Other kinds say so themselves. <b>Linux:</b> MAP_PRIVATE.</summary>
+    public bool IsPrivate { get; init; }
+
+    /// <summary>From which nodes its pages are to come; null: as the process says. <b>Linux:</b> vm_policy.</summary>
+    public MemoryPolicy? Policy { get; init; }
+
     /// <summary>Whether pages copied on write are the process's own. <b>Linux:</b> is_cow_mapping.</summary>
-    public bool IsCow => Kind is AreaKind.AnonymousPrivate or AreaKind.FilePrivate && (Forbidden & AreaAccess.Write) == AreaAccess.None;
+    public bool IsCow => !IsShared && (Forbidden & AreaAccess.Write) == AreaAccess.None;
 
     /// <summary>Whether writes are seen by others. <b>Linux:</b> VM_SHARED or VM_MAYSHARE.</summary>
-    public bool IsShared => Kind is not (AreaKind.AnonymousPrivate or AreaKind.FilePrivate);
+    public bool IsShared => !(Kind is AreaKind.AnonymousPrivate or AreaKind.FilePrivate || (IsSpecial && IsPrivate));
 
-    /// <summary>Whether it may not grow by moving, nor merge with a neighbour. <b>Linux:</b> VM_SPECIAL.</summary>
+    /// <summary>Whether it is a driver's: it merges with no neighbour, and its pages stay where they are. <b>Linux:</b> VM_SPECIAL.</summary>
     public bool IsSpecial => Kind is AreaKind.PfnMapped or AreaKind.Mixed or AreaKind.DeviceMemory or AreaKind.PeerMemory;
+
+    /// <summary>Whether it shows frames that nobody counts: no pin, no range fault, no growing. <b>Linux:</b> VM_PFNMAP, VM_IO.</summary>
+    public bool IsBare => Kind is AreaKind.PfnMapped or AreaKind.DeviceMemory;
 }

@@ -12,4 +12,8 @@ namespace Mm.Core.Spaces;
 /// <param name="Area">The area; the space's lock is held, so it stays.</param>
 /// <param name="Address">The page's address.</param>
 /// <param name="Page">The device's page. <b>Linux:</b> vmf-&gt;page, the fault_page of migrate_vma.</param>
-public sealed record DevicePageFault(AddressSpace Space, Area Area, VirtAddr Address, Pfn Page) : IDevicePageFault;
+public sealed record DevicePageFault(AddressSpace Space, Area Area, VirtAddr Address, Pfn Page) : IDevicePageFault
+{
+    /// <summary>How much the entry that was touched covers: of 2 MiB, the page is the first one of a folio, and the address any in it.</summary>
+    public PageSize Size { get; init; }
+}

@@ -2,6 +2,7 @@ using Mm.Core.Checks;
 using Mm.Core.Frames;
 using Mm.Core.Locking;
 using Mm.Core.Native;
+using Mm.Core.Policies;
 
 namespace Mm.Core.Spaces;
 
@@ -195,7 +196,7 @@ public sealed partial class MemoryFile : IDisposable, IValidator
         page = default;
         using RankedLock.Guard _ = gate.Enter();
         ThrowIfGone();
-        Errno errno = TryMake(index.Value, out PageRef own);
+        Errno errno = TryMake(index.Value, OwnPlacement, out PageRef own);
         return errno.IsOk ? own.TryAddReference(out page) : errno;
     }
 
@@ -238,7 +239,7 @@ public sealed partial class MemoryFile : IDisposable, IValidator
 
         for (int index = 0; index < pins.Length; index++)
         {
-            Errno errno = TryMake(first.Value + (ulong)index, out PageRef own);
+            Errno errno = TryMake(first.Value + (ulong)index, OwnPlacement, out PageRef own);
             errno = errno.IsOk ? own.TryPin(out pins[index]) : errno;
             if (!errno.IsOk)
             {
@@ -399,7 +400,7 @@ public sealed partial class MemoryFile : IDisposable, IValidator
     private bool HasPages(PageCount first, int count) =>
         count > 0 && (ulong)count <= size / PageBytes && first.Value <= (size / PageBytes) - (ulong)count;
 
-    private Errno TryMake(ulong index, out PageRef page)
+    private Errno TryMake(ulong index, Placement? placement, out PageRef page)
     {
         page = default;
         if (index >= new ByteCount(size).ToPagesRoundUp().Value)
@@ -412,7 +413,10 @@ public sealed partial class MemoryFile : IDisposable, IValidator
             return Errno.Ok;
         }
 
-        Errno errno = allocator.TryAllocate(AllocationRequest.User with { IsZeroed = true }, out page);
+        AllocationRequest request = AllocationRequest.User with { IsZeroed = true };
+        Errno errno = placement is null
+            ? allocator.TryAllocate(request, out page)
+            : placement.TryAllocate(request, policies.Find(new PageCount(index)), TurnBias + index, out page);
         if (errno.IsOk)
         {
             pages.Add(index, page);
@@ -436,7 +440,7 @@ public sealed partial class MemoryFile : IDisposable, IValidator
 
         ulong before = size;
         size = Math.Max(size, end);
-        Errno errno = TryMake(at / PageBytes, out PageRef page);
+        Errno errno = TryMake(at / PageBytes, OwnPlacement, out PageRef page);
         if (!errno.IsOk)
         {
             size = before;

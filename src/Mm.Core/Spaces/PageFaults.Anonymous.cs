@@ -1,4 +1,5 @@
 using Mm.Core.Frames;
+using Mm.Core.Native;
 using Mm.Core.Notifiers;
 
 namespace Mm.Core.Spaces;
@@ -15,7 +16,7 @@ internal sealed partial class PageFaults
         }
 
         PrepareRoot(area);
-        if (!space.Parts.Allocator.TryAllocate(AllocationRequest.User with { IsZeroed = true }, out PageRef fresh).IsOk)
+        if (!space.TryAllocateFor(area, page, AllocationRequest.User with { IsZeroed = true }, out PageRef fresh).IsOk)
         {
             return Step.OutOfMemory;
         }
@@ -73,7 +74,7 @@ internal sealed partial class PageFaults
 
         PrepareRoot(area);
         AllocationRequest request = AllocationRequest.User with { IsZeroed = entry.IsZeroPage };
-        if (!space.Parts.Allocator.TryAllocate(request, out PageRef fresh).IsOk)
+        if (!space.TryAllocateFor(area, page, request, out PageRef fresh).IsOk)
         {
             old.Dispose();
             return Step.OutOfMemory;
@@ -81,7 +82,7 @@ internal sealed partial class PageFaults
 
         if (!entry.IsZeroPage)
         {
-            Owner.CopyPage(entry.Frame, fresh.Page);
+            CopyFrame(entry, fresh.Page);
         }
 
         Pte next = OwnEntry(area, fresh.Page);
@@ -102,9 +103,10 @@ internal sealed partial class PageFaults
         space.Notifiers.TryInvalidate(notice, out NotifierInvalidation invalidation).ThrowIfError();
         using (invalidation)
         {
-            RssKind kind = Owner.KindOf(entry.Frame);
+            bool isCounted = !entry.IsZeroPage && !entry.IsSpecial;
+            RssKind kind = isCounted ? Owner.KindOf(entry.Frame) : default;
             Step step = Install(area, page, entry, fresh, next, out bool isInstalled);
-            if (isInstalled && !entry.IsZeroPage && !entry.IsSpecial)
+            if (isInstalled && isCounted)
             {
                 space.CountRss(kind, -1);
                 Frames.RemoveMapping(entry.Frame);
@@ -117,6 +119,22 @@ internal sealed partial class PageFaults
             }
 
             return step;
+        }
+    }
+
+    // A frame without metadata may have gone with its device.
+    private void CopyFrame(Pte from, Pfn to)
+    {
+        using SpanLease target = Owner.LeasePage(to);
+        if (!Owner.TryLeaseFrame(from, out SpanLease source))
+        {
+            target.Bytes.Fill(byte.MaxValue);
+            return;
+        }
+
+        using (source)
+        {
+            ByteCopy.Plain(source.Bytes, target.Bytes);
         }
     }
 

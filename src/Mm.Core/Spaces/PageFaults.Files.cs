@@ -26,7 +26,7 @@ internal sealed partial class PageFaults
             return CopyFromFile(area, file, page);
         }
 
-        Errno errno = file.TryGetPage(area.OffsetOf(page), out PageRef held);
+        Errno errno = file.TryGetPage(area.OffsetOf(page), space.Placement, out PageRef held);
         if (!errno.IsOk)
         {
             return errno == Errno.ENOMEM ? FaultResult.OutOfMemory : FaultResult.BusError;
@@ -41,12 +41,12 @@ internal sealed partial class PageFaults
     private FaultResult CopyFromFile(Area area, MemoryFile file, VirtAddr page)
     {
         PrepareRoot(area);
-        if (!space.Parts.Allocator.TryAllocate(AllocationRequest.User, out PageRef fresh).IsOk)
+        if (!space.TryAllocateFor(area, page, AllocationRequest.User, out PageRef fresh).IsOk)
         {
             return FaultResult.OutOfMemory;
         }
 
-        Errno errno = file.TryGetPage(area.OffsetOf(page), out PageRef held);
+        Errno errno = file.TryGetPage(area.OffsetOf(page), space.Placement, out PageRef held);
         if (!errno.IsOk)
         {
             fresh.Dispose();

@@ -32,7 +32,7 @@ internal sealed partial class PageFaults
         }
 
         AllocationRequest request = AllocationRequest.User with { Order = PageSize.Large.Order, IsZeroed = true };
-        if (!space.Parts.Allocator.TryAllocate(request, out PageRef fresh).IsOk)
+        if (!space.TryAllocateFor(area, start, request, out PageRef fresh).IsOk)
         {
             return Step.Fallback;
         }

@@ -10,7 +10,7 @@ namespace Mm.Core.Spaces;
 /// compare-and-swap: who loses to another thread says done, and the access is tried again.
 /// <para><b>Linux:</b> handle_mm_fault and below (mm/memory.c, v6.12). Deliberate differences: a fault on a page that a
 /// device holds locks the page first, as later kernels do, so that faulting threads do not hold one another up (museum 8, 9);
-/// areas of frames without struct page have no fault handler and answer with a bus error.</para>
+/// an area's owner always inserts the entry by itself.</para>
 /// <para><b>Invariants:</b> (1) a page is counted before its entry is seen; (2) a fault that fails leaves no page behind.</para>
 /// <para><b>Locking:</b> the space's lock, for reading; takes page locks.</para>
 /// </remarks>
@@ -51,13 +51,14 @@ internal sealed partial class PageFaults(AddressSpace space)
         space.Parts.Points?.Reach("fault-read");
         if (size == PageSize.Large)
         {
-            return FaultResult.Done; // another thread put a leaf there
+            // Another thread put a leaf there, or its pages are elsewhere.
+            return entry.IsPresent ? FaultResult.Done : FromNonPresent(area, page, Tables.Read(page));
         }
 
         if (entry.IsNone)
         {
-            return area.Traits.Kind == AreaKind.AnonymousPrivate
-                ? ResultOf(BringAnonymous(area, page, flags))
+            return area.Traits.Kind == AreaKind.AnonymousPrivate ? ResultOf(BringAnonymous(area, page, flags))
+                : area.Traits.Backing is AreaBacking backing ? AskOwner(area, backing, page, flags)
                 : BringFromFile(area, page, flags);
         }
 
@@ -149,7 +150,12 @@ internal sealed partial class PageFaults(AddressSpace space)
         }
 
         space.Parts.Points?.Reach("device-page-locked");
-        FaultResult result = AskDriver(area, page, entry.Frame);
+        if (Frames.IsLarge(entry.Frame))
+        {
+            return BringFolioFromDevice(area, page, entry.Frame, held);
+        }
+
+        FaultResult result = AskDriver(area, page, entry.Frame, PageSize.Small);
         space.PageLocks.Unlock(entry.Frame);
         held.Dispose();
         return result;
@@ -165,11 +171,40 @@ internal sealed partial class PageFaults(AddressSpace space)
         using (held)
         {
             space.Parts.Points?.Reach("device-fault");
-            return Tables.Read(page) == entry ? AskDriver(area, page, entry.Frame) : FaultResult.Done;
+            return Tables.Read(page) == entry ? AskDriver(area, page, entry.Frame, PageSize.Small) : FaultResult.Done;
         }
     }
 
-    private FaultResult AskDriver(Area area, VirtAddr page, Pfn frame)
+    private FaultResult AskOwner(Area area, AreaBacking backing, VirtAddr page, FaultFlags flags)
+    {
+        bool isWrite = (flags & FaultFlags.Write) != FaultFlags.None;
+        return backing.Operations.Fault(new AreaFilling(space, area), new AreaFault(page, area.OffsetOf(page), isWrite));
+    }
+
+    // One of 2 MiB: as a leaf, its driver gets it whole; mapped page by page, it is broken up, and the fault looks again. The
+    // reference is made the first page's, which keeps it whatever becomes of the folio. Linux: do_huge_pmd_device_private (v6.19).
+    private FaultResult BringFolioFromDevice(Area area, VirtAddr page, Pfn part, PageRef held)
+    {
+        Pfn head = Frames.HeadOf(part, out _);
+        Frames.GetFrame(head);
+        held.Dispose();
+        _ = Tables.ReadLeaf(page, out PageSize size);
+        FaultResult result = FaultResult.Done;
+        if (size == PageSize.Large)
+        {
+            result = AskDriver(area, page, head, size);
+        }
+        else
+        {
+            _ = Owner.Migration.TrySplit(head); // if somebody holds it, the next look tries again
+        }
+
+        space.PageLocks.Unlock(head);
+        Frames.PutFrame(head);
+        return result;
+    }
+
+    private FaultResult AskDriver(Area area, VirtAddr page, Pfn frame, PageSize size)
     {
         if (!space.Parts.Pagemaps.TryFindHeld(frame, out Pagemap? map))
         {
@@ -177,7 +212,7 @@ internal sealed partial class PageFaults(AddressSpace space)
         }
 
         var ops = (IPrivatePagemapOps)map.Ops!;
-        Errno errno = ops.TryMigrateToRam(map, new DevicePageFault(space, area, page, frame));
+        Errno errno = ops.TryMigrateToRam(map, new DevicePageFault(space, area, page, frame) { Size = size });
         return errno.IsOk ? FaultResult.Done : FaultResult.BusError;
     }
 }

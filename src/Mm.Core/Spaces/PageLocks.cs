@@ -15,7 +15,6 @@ internal sealed class PageLocks
 {
     private readonly FrameTable frames;
     private readonly WaitQueue queue;
-    private int waiters; // atomic; raised before the bit is looked at, read after it is cleared
 
     /// <summary>The locks of a table of frames.</summary>
     /// <param name="frames">The table.</param>
@@ -54,9 +53,7 @@ internal sealed class PageLocks
     internal void WaitUntil(Func<bool> isReady)
     {
         RankedLock.CheckNoneHeldFrom(LockRank.AddressSpace, "waiting for a page lock");
-        _ = Interlocked.Increment(ref waiters);
         queue.WaitUntil("page-lock", isReady);
-        _ = Interlocked.Decrement(ref waiters);
     }
 
     /// <summary>Whether somebody has the lock.</summary>
@@ -68,13 +65,13 @@ internal sealed class PageLocks
     /// <param name="page">The page, which the caller locked.</param>
     internal void Unlock(Pfn page)
     {
-        PageFlags before = frames.ClearFlags(Head(page), PageFlags.Locked); // a full fence, before waiters is read
+        PageFlags before = frames.ClearFlags(Head(page), PageFlags.Locked); // a full fence, before it is asked who waits
         if (!Has(before, PageFlags.Locked))
         {
             Checks.Check.That(false, $"{page} was not locked");
         }
 
-        if (Volatile.Read(ref waiters) != 0)
+        if (queue.HasWaiters)
         {
             queue.WakeAll();
         }

@@ -15,6 +15,9 @@ namespace Mm.Core.Spaces;
 /// </remarks>
 internal sealed class PageMigration(AddressSpaces owner)
 {
+    /// <summary>What a page keeps when it changes frames. <b>Linux:</b> folio_migrate_flags.</summary>
+    internal const PageFlags KeptFlags = PageFlags.Dirty | PageFlags.Uptodate | PageFlags.Referenced | PageFlags.SwapBacked;
+
     private FrameTable Frames => owner.Parts.Frames;
 
     /// <summary>Takes a page off the reclaim list, for one mover alone.</summary>
@@ -43,13 +46,9 @@ internal sealed class PageMigration(AddressSpaces owner)
     /// <returns>Whether it may move.</returns>
     internal bool CanMove(Pfn page, bool isFaultPage)
     {
-        if (Frames.IsLarge(page))
-        {
-            return false;
-        }
-
-        uint extra = 1u + (isFaultPage ? 1u : 0u) + (Frames.IsDevice(page) ? 1u : 0u) + (IsOfFile(page) ? 1u : 0u);
-        return Frames.ReferencesOf(page) <= extra + Frames.MapCountOf(page);
+        PageUsage usage = Frames.UsageOf(page);
+        uint extra = 1u + (isFaultPage ? 1u : 0u) + (usage.IsDevice ? 1u : 0u) + (usage.IsOfFile ? 1u : 0u);
+        return usage.References <= extra + usage.MapCount;
     }
 
     /// <summary>Hands over what a page is to another frame: whose it is, and its flags.</summary>
@@ -71,16 +70,15 @@ internal sealed class PageMigration(AddressSpaces owner)
         }
 
         Frames.SetBelongsTo(target, mapping, index);
-        const PageFlags Kept = PageFlags.Dirty | PageFlags.Uptodate | PageFlags.Referenced | PageFlags.SwapBacked;
-        PageFlags flags = Frames.SetFlags(source, PageFlags.None) & Kept;
-        _ = Frames.SetFlags(target, flags);
+        _ = Frames.SetFlags(target, Frames.SetFlags(source, PageFlags.None) & KeptFlags);
         return true;
     }
 
     /// <summary>Breaks up the folio of a page, so that its pages can move one by one.</summary>
     /// <param name="head">The folio; locked, and held once by the caller.</param>
-    /// <returns>Ok; EAGAIN: somebody else holds it, and it is as before. <b>Linux:</b> split_folio.</returns>
-    internal Errno TrySplit(Pfn head)
+    /// <param name="tails">Where a reference of each part but the first goes; null: parts that nobody maps are freed.</param>
+    /// <returns>Ok; EAGAIN: somebody else holds it, and it is as before. <b>Linux:</b> split_folio_to_list.</returns>
+    internal Errno TrySplit(Pfn head, List<PageRef>? tails = null)
     {
         _ = Frames.HeadOf(head, out int order);
         if (Frames.MapCountOf(head) + 1 != Frames.ReferencesOf(head))
@@ -92,12 +90,20 @@ internal sealed class PageMigration(AddressSpaces owner)
         ulong pages = 1UL << order;
         for (ulong part = 0; part < pages; part++)
         {
-            owner.ReverseMap.Restore(new Pfn(head.Value + part), new Pfn(head.Value + part), mapsZero: isSplit);
+            owner.ReverseMap.Restore(new Pfn(head.Value + part), new Pfn(head.Value + part), isSplit && !Frames.IsDevice(head));
         }
 
         for (ulong part = 1; isSplit && part < pages; part++)
         {
-            Frames.PutFrame(new Pfn(head.Value + part));
+            PageRef tail = Frames.AdoptReference(new Pfn(head.Value + part));
+            if (tails is null)
+            {
+                tail.Dispose();
+            }
+            else
+            {
+                tails.Add(tail);
+            }
         }
 
         return isSplit ? Errno.Ok : Errno.EAGAIN;
@@ -127,20 +133,41 @@ internal sealed class PageMigration(AddressSpaces owner)
         return isMoved ? Errno.Ok : Errno.EBUSY;
     }
 
-    private bool TryMove(Pfn page, Pfn target)
+    /// <summary>Moves a page that is off the reclaim list to a frame, by the CPU: of processes, or of a file in memory.</summary>
+    /// <param name="page">The page or folio, isolated, held once by the caller besides its mappings and its file.</param>
+    /// <param name="fresh">The frame, or a folio as large, which the caller keeps its reference of.</param>
+    /// <returns>Whether it has moved, and the frame is on the list; if not, somebody holds the page, and all is as before.
+    /// <b>Linux:</b> migrate_folio_unmap and migrate_folio_move.</returns>
+    internal bool TryMoveIsolated(Pfn page, PageRef fresh)
     {
-        bool isMoved = TryHandOver(page, target, extra: 0);
+        owner.PageLocks.Lock(page);
+        owner.PageLocks.Lock(fresh.Page);
+        bool isUnmapped = owner.ReverseMap.TryUnmap(page, keepsLeaves: true) && CanMove(page, isFaultPage: false);
+        owner.Parts.Points?.Reach("move-unmapped");
+        MemoryFile? file = Frames.UsageOf(page) is { IsOfFile: true } usage ? owner.FindFile(usage.Mapping) : null;
+        bool isMoved = isUnmapped && (file is null
+            ? owner.IsAnonymous(page) && TryMove(page, fresh.Page)
+            : file.TryReplacePage(page, fresh, owner.CopyPage));
         if (isMoved)
         {
-            owner.CopyPage(page, target);
+            PutBack(fresh.Page);
         }
 
+        owner.ReverseMap.Restore(page, isMoved ? fresh.Page : page);
+        owner.PageLocks.Unlock(fresh.Page);
+        owner.PageLocks.Unlock(page);
         return isMoved;
     }
 
-    private bool IsOfFile(Pfn page)
+    private bool TryMove(Pfn page, Pfn target)
     {
-        ulong mapping = Frames.BelongsTo(page).Mapping;
-        return mapping != 0 && (mapping & PageMeta.AnonMapping) == 0;
+        bool isMoved = TryHandOver(page, target, extra: 0);
+        _ = Frames.HeadOf(page, out int order);
+        for (ulong part = 0; isMoved && part < 1UL << order; part++)
+        {
+            owner.CopyPage(new Pfn(page.Value + part), new Pfn(target.Value + part));
+        }
+
+        return isMoved;
     }
 }

@@ -13,11 +13,11 @@ internal sealed partial class ReverseMap
         return Frames.MapCountOf(page) == 0;
     }
 
-    private void RestoreFilePage(Pfn source, ulong mapping, ulong index)
+    private void RestoreFilePage(Pfn source, Pfn target, ulong mapping, ulong index)
     {
         foreach ((AddressSpace space, VirtAddr at) in SitesOf(mapping, index))
         {
-            space.RestoreEntryAt(at, source, source, isZero: false);
+            space.RestoreEntryAt(at, source, target, isZero: false);
         }
     }
 

@@ -21,8 +21,9 @@ internal sealed partial class ReverseMap(AddressSpaces owner)
 
     /// <summary>Puts a migration entry in the place of every entry that maps a page.</summary>
     /// <param name="head">A single page, or the first frame of a folio, whose leaves are broken up.</param>
+    /// <param name="keepsLeaves">Whether leaves become migration leaves, and are not broken up.</param>
     /// <returns>Whether no entry is left; if not, the caller puts back what was taken. <b>Linux:</b> try_to_migrate.</returns>
-    internal bool TryUnmap(Pfn head)
+    internal bool TryUnmap(Pfn head, bool keepsLeaves = false)
     {
         _ = Frames.HeadOf(head, out int order);
         (ulong word, ulong index) = Frames.BelongsTo(head);
@@ -38,7 +39,7 @@ internal sealed partial class ReverseMap(AddressSpaces owner)
             List<RmapSite> sites = CollectSites(family, mapping.Root, index, 1UL << order);
             for (int next = 0; next < sites.Count && Frames.MapCountOf(head) != 0; next++)
             {
-                UnmapAt(sites[next], head, 1UL << order);
+                UnmapAt(sites[next], head, 1UL << order, keepsLeaves);
             }
         }
 
@@ -52,25 +53,30 @@ internal sealed partial class ReverseMap(AddressSpaces owner)
     /// <remarks><b>Linux:</b> remove_migration_ptes.</remarks>
     internal void Restore(Pfn source, Pfn target, bool mapsZero = false)
     {
-        (ulong word, ulong index) = Frames.BelongsTo(target);
+        RestoreRun run = StartRestoring();
+        try
+        {
+            run.Restore(source, target, mapsZero);
+        }
+        finally
+        {
+            run.End();
+        }
+    }
+
+    /// <summary>Breaks up the migration leaves that name a folio, so that its parts can go apart.</summary>
+    /// <param name="head">The folio: locked, and unmapped.</param>
+    /// <remarks><b>Linux:</b> split_huge_pmd_address of a migration entry (v6.19).</remarks>
+    internal void SplitMoving(Pfn head)
+    {
+        (ulong word, ulong index) = Frames.BelongsTo(head);
         var mapping = new AnonMapping(word);
-        if (!mapping.IsAnonymous)
+        if (mapping.IsAnonymous && owner.FindFamily(mapping) is { } family)
         {
-            RestoreFilePage(source, word, index);
-            return;
-        }
-
-        if (owner.FindFamily(mapping) is not { } family)
-        {
-            return;
-        }
-
-        bool isZero = mapsZero && IsZero(target);
-        using (family.Gate.Enter())
-        {
-            foreach (AddressSpace space in family.Members)
+            using RankedLock.Guard _ = family.Gate.Enter();
+            foreach (RmapSite site in CollectSites(family, mapping.Root, index, PageSize.Large.Pages.Value))
             {
-                space.RestoreEntry(index, source, target, isZero);
+                site.Space.SplitMovingLeaf(site.Range.Start, head);
             }
         }
     }
@@ -105,16 +111,40 @@ internal sealed partial class ReverseMap(AddressSpaces owner)
         return isValid && Frames.MapCountOf(page) == 0;
     }
 
+    /// <summary>Gives a page to a device alone by one entry, whatever other entries map it.</summary>
+    /// <param name="page">The page, part of a folio perhaps; locked.</param>
+    /// <param name="space">Whose entry.</param>
+    /// <param name="at">Its address.</param>
+    /// <param name="tag">Who asks; mirrors that know it ignore the call.</param>
+    /// <returns>Whether the entry mapped the page writable, and is device-exclusive now.</returns>
+    /// <remarks><b>Linux:</b> the second half of make_device_exclusive (v6.15).</remarks>
+    internal bool TryMakeExclusiveHere(Pfn page, AddressSpace space, VirtAddr at, object? tag)
+    {
+        var notice = new NotifierRange(new VirtRange(at, PageSize.Small.Bytes), NotifierEvent.Exclusive) { CanBlock = true, Owner = tag };
+        space.Notifiers.TryInvalidate(notice, out NotifierInvalidation invalidation).ThrowIfError();
+        using (invalidation)
+        {
+            Pte leaf = space.Tables.ReadLeaf(at, out PageSize size);
+            return size == PageSize.Small && leaf.IsWritable
+                && MakeEntryExclusive(space, at, new PfnRange(page, PageCount.One));
+        }
+    }
+
     // Every area that could map the page, whether it does or not: its mirrors are told. Oldest first.
     private static List<RmapSite> CollectSites(SpaceFamily family, ulong root, ulong index, ulong pages)
     {
-        var sites = new List<RmapSite>(family.Members.Length);
+        List<RmapSite> sites = family.Sites;
+        sites.Clear();
         foreach (AddressSpace space in family.Members)
         {
             space.CollectSites(root, index, pages, sites);
         }
 
-        sites.Sort(RmapSite.SearchOrder);
+        if (sites.Count > 1)
+        {
+            sites.Sort(RmapSite.SearchOrder);
+        }
+
         return sites;
     }
 
@@ -125,7 +155,7 @@ internal sealed partial class ReverseMap(AddressSpaces owner)
         space.Notifiers.TryInvalidate(notice, out NotifierInvalidation invalidation).ThrowIfError();
         using (invalidation)
         {
-            _ = space.TryTakeEntry(at, page, out _);
+            _ = space.TryTakeEntry(at, page, space.Tables.Read(at), out _);
         }
     }
 
@@ -156,7 +186,7 @@ internal sealed partial class ReverseMap(AddressSpaces owner)
             if (space.Tables.TryExchange(at, entry, entry.ToDeviceExclusive(), out Pte before).IsOk)
             {
                 space.FlushTlb();
-                _ = entry.IsDirty ? Frames.SetFlags(folio.Start, PageFlags.Dirty) : default;
+                _ = entry.IsDirty ? Frames.SetFlags(Frames.HeadOf(folio.Start, out _), PageFlags.Dirty) : default;
                 Frames.RemoveMapping(entry.Frame);
                 return entry.IsWritable;
             }
@@ -168,15 +198,21 @@ internal sealed partial class ReverseMap(AddressSpaces owner)
     }
 
     // The entries of a page, or of a folio whose leaf is broken up first, in one area.
-    private static void UnmapAt(RmapSite site, Pfn head, ulong pages)
+    private static void UnmapAt(RmapSite site, Pfn head, ulong pages, bool keepsLeaves)
     {
         AddressSpace space = site.Space;
         var notice = new NotifierRange(site.Range, NotifierEvent.Clear) { CanBlock = true };
         space.Notifiers.TryInvalidate(notice, out NotifierInvalidation invalidation).ThrowIfError();
         using (invalidation)
         {
+            bool isWhole = keepsLeaves && site.Range.Start.IsAligned(PageSize.Large) && site.Range.Length == PageSize.Large.Bytes;
+            if (isWhole && space.TryTakeLeaf(site.Range.Start, head, out _))
+            {
+                return;
+            }
+
             Pte leaf = space.Tables.ReadLeaf(site.Range.Start, out PageSize size);
-            if (size == PageSize.Large && leaf.HasFrame && leaf.Frame == head)
+            if (size == PageSize.Large && !leaf.IsMigration && leaf.HasFrame && leaf.Frame == head)
             {
                 space.SplitLeafQuietly(site.Range.Start.AlignDown(PageSize.Large), leaf);
             }
@@ -189,7 +225,7 @@ internal sealed partial class ReverseMap(AddressSpaces owner)
                     && entry.Frame >= head && entry.Frame.Value < head.Value + pages;
                 if (isOurs)
                 {
-                    _ = space.TryTakeEntry(new VirtAddr(at), entry.Frame, out _);
+                    _ = space.TryTakeEntry(new VirtAddr(at), entry.Frame, entry, out _);
                 }
             }
         }

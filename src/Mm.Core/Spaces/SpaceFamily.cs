@@ -25,6 +25,9 @@ internal sealed class SpaceFamily
     /// <summary>The lock of the reverse map of its pages.</summary>
     internal RankedLock Gate { get; } = new(LockRank.ReverseMap);
 
+    /// <summary>Room for a search of the reverse map, its searcher's while the gate is held.</summary>
+    internal List<RmapSite> Sites { get; } = [];
+
     /// <summary>The members, oldest first: a parent stands before its children.</summary>
     internal ReadOnlySpan<AddressSpace> Members => Volatile.Read(ref members);
 

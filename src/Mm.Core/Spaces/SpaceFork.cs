@@ -113,7 +113,7 @@ internal sealed class SpaceFork(AddressSpace parent, AddressSpace child)
 
     private Errno TryCopyPage(Area area, VirtAddr at, Pte entry)
     {
-        Errno errno = parent.Parts.Allocator.TryAllocate(AllocationRequest.User, out PageRef fresh);
+        Errno errno = child.TryAllocateFor(child.FindArea(at)!, at, AllocationRequest.User, out PageRef fresh);
         if (!errno.IsOk)
         {
             return errno;
@@ -172,14 +172,18 @@ internal sealed class SpaceFork(AddressSpace parent, AddressSpace child)
 
     private Errno TryCopyLarge(Area area, VirtAddr start, Pte leaf, out bool isSplit)
     {
-        isSplit = leaf.IsPresent && leaf.IsAnonExclusive && parent.HasPinned && Frames.MaybePinned(leaf.Frame);
+        if (!leaf.IsPresent)
+        {
+            return TryCopyLargeElsewhere(area, start, leaf, out isSplit);
+        }
+
+        isSplit = leaf.IsAnonExclusive && parent.HasPinned && Frames.MaybePinned(leaf.Frame);
         if (isSplit)
         {
             parent.SplitLeafQuietly(start, leaf);
             return Errno.Ok;
         }
 
-        Check.That(leaf.IsPresent, "leaves of 2 MiB are present");
         if (leaf.IsZeroPage)
         {
             return child.Tables.TryExchangeLarge(start, default, leaf, out _);
@@ -202,6 +206,39 @@ internal sealed class SpaceFork(AddressSpace parent, AddressSpace child)
             child.CountRss(RssKind.Anonymous, -pages);
             Frames.RemoveEntireMapping(leaf.Frame);
             Frames.PutFrame(leaf.Frame);
+        }
+
+        return errno;
+    }
+
+    // Pages that move, or are a device's. Told as split when the leaf has changed: it is looked at again.
+    // Linux: copy_huge_non_present_pmd (v6.19).
+    private Errno TryCopyLargeElsewhere(Area area, VirtAddr start, Pte leaf, out bool isSplit)
+    {
+        Pte kept = area.Traits.IsCow ? leaf.MakeReadable() : leaf;
+        isSplit = kept != leaf && !parent.Tables.TryExchangeLarge(start, leaf, kept, out _).IsOk;
+        if (isSplit)
+        {
+            return Errno.Ok;
+        }
+
+        long pages = (long)PageSize.Large.Pages.Value;
+        if (leaf.IsDevicePrivate)
+        {
+            Frames.GetFrame(leaf.Frame);
+            Frames.AddEntireMapping(leaf.Frame);
+        }
+
+        child.CountRss(RssKind.Anonymous, pages);
+        Errno errno = child.Tables.TryExchangeLarge(start, default, kept, out _);
+        if (!errno.IsOk)
+        {
+            child.CountRss(RssKind.Anonymous, -pages);
+            if (leaf.IsDevicePrivate)
+            {
+                Frames.RemoveEntireMapping(leaf.Frame);
+                Frames.PutFrame(leaf.Frame);
+            }
         }
 
         return errno;

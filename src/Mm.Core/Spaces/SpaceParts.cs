@@ -1,6 +1,7 @@
 using Mm.Core.Checks;
 using Mm.Core.Frames;
 using Mm.Core.Pagemaps;
+using Mm.Core.Policies;
 
 namespace Mm.Core.Spaces;
 
@@ -14,6 +15,7 @@ namespace Mm.Core.Spaces;
 /// <param name="Faults">What is to fail.</param>
 /// <param name="Profile">Which kernel.</param>
 /// <param name="Points">The explorer's points; null in production.</param>
+/// <param name="Nodes">Which nodes have what; null: those with RAM have CPUs.</param>
 internal sealed record SpaceParts(
     FrameTable Frames,
     PageAllocator Allocator,
@@ -22,4 +24,5 @@ internal sealed record SpaceParts(
     PagemapRegistry Pagemaps,
     FaultInjector Faults,
     LinuxProfile Profile,
-    IYieldPoints? Points = null);
+    IYieldPoints? Points = null,
+    NumaNodes? Nodes = null);

@@ -192,7 +192,7 @@ internal sealed partial class UserPages(AddressSpace space)
     // Linux: check_vma_flags.
     private static Errno CheckArea(Area area, PinFlags flags)
     {
-        if (area.Traits.Kind is AreaKind.PfnMapped or AreaKind.DeviceMemory)
+        if (area.Traits.IsBare)
         {
             return Errno.EFAULT;
         }
@@ -249,7 +249,7 @@ internal sealed partial class UserPages(AddressSpace space)
     {
         step = Step.Missing;
         Pte leaf = space.Tables.ReadLeaf(at, out PageSize size);
-        if (size == PageSize.Large && Has(flags, PinFlags.SplitLarge))
+        if (size == PageSize.Large && leaf.IsPresent && Has(flags, PinFlags.SplitLarge))
         {
             space.SplitLeaf(at);
         }
@@ -263,7 +263,7 @@ internal sealed partial class UserPages(AddressSpace space)
 
         if (entry.IsSpecial)
         {
-            return Errno.EFAULT;
+            return Errno.EEXIST; // of a mixed area: an entry, and no page behind it. Linux: follow_pfn_pte
         }
 
         if (!entry.IsWritable && MustUnshare(area, entry, flags, into.IsPinning))

@@ -8,13 +8,16 @@ namespace Mm.Core.Spaces;
 internal ref struct ZapRule : IPteRule, IDisposable
 {
     private readonly AddressSpace space;
+    private readonly bool keepsCopies;
     private PageGather gather;
 
     /// <summary>The rule for one space.</summary>
     /// <param name="space">The space.</param>
-    internal ZapRule(AddressSpace space)
+    /// <param name="keepsCopies">Whether pages of the process's own stay. <b>Linux:</b> should_zap_folio.</param>
+    internal ZapRule(AddressSpace space, bool keepsCopies = false)
     {
         this.space = space;
+        this.keepsCopies = keepsCopies;
         gather = new PageGather(space);
     }
 
@@ -22,12 +25,12 @@ internal ref struct ZapRule : IPteRule, IDisposable
     public void Dispose() => gather.Dispose();
 
     /// <inheritdoc/>
-    public readonly Pte Next(VirtAddr at, Pte entry) => default;
+    public readonly Pte Next(VirtAddr at, Pte entry) => keepsCopies && IsCopy(entry) ? entry : default;
 
     /// <inheritdoc/>
     public void Changed(VirtAddr at, Pte before, Pte after)
     {
-        if (!before.HasFrame || before.IsZeroPage || before.IsSpecial || before.IsHwPoison)
+        if (before == after || !before.HasFrame || before.IsZeroPage || before.IsSpecial || before.IsHwPoison)
         {
             return;
         }
@@ -51,4 +54,7 @@ internal ref struct ZapRule : IPteRule, IDisposable
 
         gather.Add(page);
     }
+
+    private readonly bool IsCopy(Pte entry) =>
+        entry.HasFrame && !entry.IsZeroPage && !entry.IsSpecial && !entry.IsHwPoison && space.Owner.IsAnonymous(entry.Frame);
 }

@@ -19,7 +19,8 @@ public interface IUserPages
     /// <param name="pinned">How many were pinned: at least one when not refused, none when refused.</param>
     /// <returns>
     /// <see cref="Errno.EFAULT"/>: nothing lies at the first page, or it may not be accessed so.
-    /// <see cref="Errno.ENOMEM"/>: the page is not there yet, and there is no memory for it.
+    /// <see cref="Errno.ENOMEM"/>: the page is not there yet, and there is no memory for it; or it may not stay where it is.
+    /// And what else a process's memory refuses long pins with, see <see cref="Mm.Core.Spaces.AddressSpace.TryPin"/>.
     /// </returns>
     Errno TryPin(VirtAddr start, bool isWritable, Span<UserPin> pins, out int pinned);
 

@@ -16,6 +16,10 @@ public sealed record BufferTraits
     /// <summary>Whether pages of it can be mapped into an address space. <b>Linux:</b> mmap.</summary>
     public bool HasCpuMap { get; init; }
 
+    /// <summary>Whether a process's area has all its entries from the start, and no fault brings one: memory that never moves.
+    /// <b>Linux:</b> remap_pfn_range in the exporter's mmap, where others have a fault handler.</summary>
+    public bool MapsAtOnce { get; init; }
+
     /// <summary>Whether the kernel can have all of it in view. <b>Linux:</b> vmap.</summary>
     public bool HasKernelView { get; init; }
 }

@@ -1,6 +1,7 @@
 using Mm.Core;
 using Mm.Core.Native;
 using Mm.Core.PhysRanges;
+using Mm.Core.Spaces;
 using Mm.DmaBuf.Reservations;
 
 namespace Mm.DmaBuf.Buffers;
@@ -63,6 +64,39 @@ public sealed partial class DmaBuffer
 
         map = new BufferCpuMap(Hold(), first, count);
         return Errno.Ok;
+    }
+
+    /// <summary>Maps pages into an address space.</summary>
+    /// <param name="space">The space.</param>
+    /// <param name="first">The first page of the buffer.</param>
+    /// <param name="count">How many.</param>
+    /// <param name="access">What the process may do; its writes are everybody's.</param>
+    /// <param name="placed">Where they came to lie.</param>
+    /// <returns>Ok; EOVERFLOW: the pages wrap around; and as mapping <see cref="Backing"/>.</returns>
+    /// <remarks><b>Linux:</b> dma_buf_mmap (v6.12).</remarks>
+    public Errno TryMap(AddressSpace space, PageCount first, PageCount count, AreaAccess access, out VirtRange placed)
+    {
+        ArgumentNullException.ThrowIfNull(space);
+        placed = default;
+        if (count.Value > ulong.MaxValue - first.Value)
+        {
+            return Errno.EOVERFLOW;
+        }
+
+        bool isInside = first.Value + count.Value <= Size.ToPagesRoundDown().Value;
+        return isInside
+            ? space.TryMap(new AreaRequest(count.ToBytes(), Backing.Describe(access)) { Offset = first }, out placed)
+            : Errno.EINVAL;
+    }
+
+    /// <summary>Takes the pages away from every process that maps them: their next touch finds the new place, or is a bus error.
+    /// An exporter calls it when its memory moves, before it copies.</summary>
+    /// <param name="held">The buffer's reservation, locked: faults wait for it.</param>
+    /// <remarks><b>Linux:</b> unmap_mapping_range, as ttm_bo_unmap_virtual calls it (v6.12).</remarks>
+    public void UnmapAreas(ReservationLock held)
+    {
+        held.RequireOf(Reservation);
+        Backing.Unmap();
     }
 
     /// <summary>Finds the frames of pages as the memory lies now; a move ends the answer.</summary>

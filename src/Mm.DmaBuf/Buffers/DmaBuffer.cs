@@ -1,6 +1,7 @@
 using Mm.Core;
 using Mm.Core.Checks;
 using Mm.Core.PhysRanges;
+using Mm.Core.Spaces;
 using Mm.DmaBuf.Reservations;
 
 namespace Mm.DmaBuf.Buffers;
@@ -12,8 +13,8 @@ namespace Mm.DmaBuf.Buffers;
 /// leases, which everybody who needs the buffer holds, so that none is released with a view, a poll or an attachment left;
 /// waits for fences have time-outs.</para>
 /// <para><b>States:</b> exported → released, when the last handle is gone.</para>
-/// <para><b>Invariants:</b> (1) released once; (2) nobody is told of moves after having detached; (3) a view, an attachment
-/// and an armed poll each hold a handle.</para>
+/// <para><b>Invariants:</b> (1) released once; (2) nobody is told of moves after having detached; (3) a view, an attachment,
+/// an armed poll and a space that maps it each hold a handle.</para>
 /// <para><b>Locking:</b> safe from any thread; what wants the reservation locked takes its token.</para>
 /// </remarks>
 public sealed partial class DmaBuffer
@@ -38,6 +39,7 @@ public sealed partial class DmaBuffer
         Size = exporter.Size;
         Traits = exporter.Traits;
         poll = new BufferPoll(this);
+        Areas = new BufferArea(this);
     }
 
     /// <summary>The machine's buffers.</summary>
@@ -73,6 +75,17 @@ public sealed partial class DmaBuffer
             return listeners.Count;
         }
     }
+
+    /// <summary>What a process maps, in an <see cref="AreaRequest"/> whose offset counts the buffer's pages. Each space that
+    /// maps it holds the buffer.</summary>
+    /// <remarks>
+    /// Mapping it answers EINVAL: the buffer cannot be mapped, or not so many pages of it, or not privately; ENODEV: the memory is
+    /// taken away; ENOMEM: no memory for a table. A touch of what is taken away is a bus error.
+    /// <para><b>Linux:</b> mmap of the file, dma_buf_mmap_internal (v6.12).</para>
+    /// </remarks>
+    public AreaBacking Backing => Areas.Backing;
+
+    internal BufferArea Areas { get; }
 
     internal IBufferExporter Exporter { get; }
 
@@ -179,7 +192,7 @@ public sealed partial class DmaBuffer
     internal void Validate()
     {
         using ReservationLock held = Reservation.LockOrGoOn();
-        int users = listeners.Count + viewCount + (poll.IsArmed ? 1 : 0);
+        int users = listeners.Count + viewCount + (poll.IsArmed ? 1 : 0) + Backing.SpaceCount;
         Check.That(HandleCount > 0 && HandleCount >= users, $"invariant 3: {this} has {HandleCount} handles for {users} users");
         bool isStale = lastList is not null && lastList.IsValid && lastList.Length != Size;
         Check.That(!isStale, $"{this} lies at {lastList}");
@@ -239,7 +252,7 @@ public sealed partial class DmaBuffer
             return;
         }
 
-        Check.That(viewCount == 0 && listeners.Count == 0 && !poll.IsArmed, $"invariant 3: {this} is released while in use");
+        Check.That(viewCount == 0 && listeners.Count == 0 && !poll.IsArmed && Backing.SpaceCount == 0, $"invariant 3: {this} is released while in use");
         Registry.Remove(this);
         Exporter.Release();
     }

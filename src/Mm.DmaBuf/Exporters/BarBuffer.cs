@@ -16,7 +16,7 @@ namespace Mm.DmaBuf.Exporters;
 /// <para><b>States:</b> shared ⇄ revoked; either → revoked for good. Revoked, it drains until the importers' fences have
 /// signaled.</para>
 /// <para><b>Invariants:</b> (1) only importers that take and reach memory of a peer attach; (2) once a revoke has returned ok,
-/// nothing that was mapped before is valid; (3) importers are told of changes only.</para>
+/// nothing that was mapped before is valid, for a device or a process; (3) importers are told of changes only.</para>
 /// <para><b>Locking:</b> the buffer's reservation.</para>
 /// </remarks>
 public sealed class BarBuffer : IBufferExporter
@@ -32,8 +32,10 @@ public sealed class BarBuffer : IBufferExporter
     private bool isForGood; // protected by the reservation
     private int isReleased; // atomic
 
-    internal BarBuffer(PciSystem pci, BarProvider provider, PhysRange[] ranges, bool isRevoked, bool pinsForRevocable)
+    internal BarBuffer(
+        PciSystem pci, BarProvider provider, PhysRange[] ranges, bool isRevoked, bool hasCpuMap, bool pinsForRevocable)
     {
+        Traits = new BufferTraits { Moves = true, HasCpuMap = hasCpuMap };
         this.pci = pci;
         this.provider = provider;
         this.ranges = ranges;
@@ -52,7 +54,7 @@ public sealed class BarBuffer : IBufferExporter
     public ByteCount Size { get; }
 
     /// <inheritdoc/>
-    public BufferTraits Traits { get; } = new() { Moves = true };
+    public BufferTraits Traits { get; }
 
     /// <summary>Whether the memory is taken away.</summary>
     public bool IsRevoked => isRevoked;
@@ -76,7 +78,8 @@ public sealed class BarBuffer : IBufferExporter
         if (!isRevoked)
         {
             isRevoked = true;
-            Buffer!.NotifyMove(held, MoveNotice.Revoked);
+            Buffer!.UnmapAreas(held);
+            Buffer.NotifyMove(held, MoveNotice.Revoked);
         }
 
         Errno errno = Reservation.Wait(FenceUsage.Bookkeep, timeoutNs, out _);

@@ -32,6 +32,9 @@ public sealed class BarExporter
     /// <summary>What offsets and lengths must be multiples of; 4 KiB as in Linux unless set, 1 for any.</summary>
     public ByteCount Granule { get; init; } = PageSize.Small.Bytes;
 
+    /// <summary>Whether processes may map the buffers, as they may map the BAR itself; not in Linux v6.19.</summary>
+    public bool AllowsCpuMap { get; init; }
+
     /// <summary>Whether an importer that follows moves may pin: a pin keeps the memory where it is, and not from being taken away.
     /// <b>Linux:</b> VFIO's exporter lets pinned importers in that take a revocation (2026); before, it pinned for nobody.</summary>
     public bool PinsForRevocable { get; init; }
@@ -76,7 +79,7 @@ public sealed class BarExporter
             ranges[index] = provider!.Aperture.Slice(pieces[index].Offset, pieces[index].Length);
         }
 
-        var made = new BarBuffer(pci, provider!, ranges, isRevoked, PinsForRevocable);
+        var made = new BarBuffer(pci, provider!, ranges, isRevoked, AllowsCpuMap, PinsForRevocable);
         errno = DmaBuffer.TryExport(registry, made, reservation: null, out handle);
         made.Buffer = handle?.Buffer;
         buffer = errno.IsOk ? made : null;

@@ -16,7 +16,7 @@ internal sealed class HeapBuffer(string heap, RamStore store) : IBufferExporter
 
     public ByteCount Size { get; } = store.List.Length;
 
-    public BufferTraits Traits { get; } = new() { HasCpuMap = true, HasKernelView = true };
+    public BufferTraits Traits { get; } = new() { HasCpuMap = true, MapsAtOnce = true, HasKernelView = true };
 
     public Errno TryGetList(ReservationLock held, BufferClient client, out PhysRangeList? list)
     {

@@ -15,7 +15,7 @@ namespace Mm.DmaBuf.Exporters;
 /// or reach a peer's memory brings the buffer to RAM when it maps or pins. Difference: the move is made by the CPU and waits
 /// for all fences, instead of adding one.</para>
 /// <para><b>States:</b> in the device ⇄ in RAM; pinned, it stays.</para>
-/// <para><b>Invariants:</b> (1) the bytes are the same after a move; (2) pinned, it does not move; (3) a move that is refused
+/// <para><b>Invariants:</b> (1) the bytes are the same after a move, those that a process writes meanwhile with them; (2) pinned, it does not move; (3) a move that is refused
 /// leaves it where it was, with every mapping valid.</para>
 /// <para><b>Locking:</b> the buffer's reservation.</para>
 /// </remarks>
@@ -236,6 +236,7 @@ public sealed class MovingBuffer : IBufferExporter
             return errno;
         }
 
+        Buffer!.UnmapAreas(held);
         Copy(place, to);
         EndPlace();
         place = to;

@@ -53,6 +53,27 @@ public sealed class DeviceMemory : IPageBytes, IDisposable
             : Errno.ENXIO; // half inside, or the device is gone
     }
 
+    /// <inheritdoc/>
+    public Errno TryLeaseAround(Pfn page, PageSize size, out SpanLease lease, out PfnRange pages)
+    {
+        var wanted = new PfnRange(page, size.Pages);
+        if (!Frames.Overlaps(wanted))
+        {
+            return outside.TryLeaseAround(page, size, out lease, out pages);
+        }
+
+        lease = default;
+        pages = default;
+        if (!Frames.Contains(wanted)
+            || !bytes.TryLeaseAround(page.OffsetFrom(Frames.Start).ToBytes(), size.Bytes, out lease, out ByteCount start))
+        {
+            return Errno.ENXIO;
+        }
+
+        pages = new PfnRange(Frames.Start.AddChecked(start.ToPagesRoundDown()), lease.Length.ToPagesRoundDown());
+        return Errno.Ok;
+    }
+
     /// <summary>Ends the memory. Twice does nothing.</summary>
     public void Dispose() => bytes.Dispose();
 }

@@ -18,4 +18,17 @@ public interface IPageBytes
     /// <param name="lease">Exactly that many bytes, or none when refused; the caller disposes it.</param>
     /// <returns><see cref="Errno.ENXIO"/>: no such bytes can be reached from here, or not any more.</returns>
     Errno TryLease(Pfn page, PageSize size, out SpanLease lease);
+
+    /// <summary>Borrows the bytes of a page, and as many around it as one lease may well hold.</summary>
+    /// <param name="page">The page, aligned to its size.</param>
+    /// <param name="size">How large it is.</param>
+    /// <param name="lease">The bytes, or none when refused; the caller disposes it.</param>
+    /// <param name="pages">The pages whose bytes they are, in order; empty when refused.</param>
+    /// <returns>As <see cref="TryLease"/>, which is what it does unless a view knows better.</returns>
+    Errno TryLeaseAround(Pfn page, PageSize size, out SpanLease lease, out PfnRange pages)
+    {
+        Errno errno = TryLease(page, size, out lease);
+        pages = errno.IsOk ? new PfnRange(page, size.Pages) : default;
+        return errno;
+    }
 }

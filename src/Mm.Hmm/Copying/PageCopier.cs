@@ -37,37 +37,36 @@ internal sealed class PageCopier(IPageBytes bytes, FaultInjector faults, Errno b
         int index = first;
         ulong copied = 0;
         ulong cleared = 0;
-        SpanLease source = default;
-        SpanLease next = default;
+        var sources = new PageWindow(bytes);
+        var fetched = new PageWindow(bytes);
+        var destinations = new PageWindow(bytes);
         CopyRun run = CopyRun.Start();
         try
         {
-            Errno reached = index < end ? TryLeaseSource(copies[index], out source) : Errno.Ok;
-            while (index < end)
+            for (; index < end; index++)
             {
                 points?.Reach("copy-page");
-                Errno nextReached = index + 1 < end ? TryLeaseSource(copies[index + 1], out next) : Errno.Ok;
-                stopped = reached.IsOk ? CopyOne(run, copies[index], source.Bytes, next.Bytes) : reached;
+                PageCopy copy = copies[index];
+                Errno reached = TryReachSource(ref sources, copy, out Span<byte> source);
+                Span<byte> next = default;
+                _ = reached.IsOk && index + 1 < end ? TryReachSource(ref fetched, copies[index + 1], out next) : Errno.Ok;
+                stopped = reached.IsOk ? CopyOne(run, copy, source, next, ref destinations) : reached;
                 job.Report(index, stopped);
-                Give(ref source);
                 if (!stopped.IsOk)
                 {
                     break;
                 }
 
-                ulong pages = copies[index].Size.Pages.Value;
-                copied += copies[index].IsClear ? 0 : pages;
-                cleared += copies[index].IsClear ? pages : 0;
-                source = next;
-                next = default;
-                reached = nextReached;
-                index++;
+                ulong pages = copy.Size.Pages.Value;
+                copied += copy.IsClear ? 0 : pages;
+                cleared += copy.IsClear ? pages : 0;
             }
         }
         finally
         {
-            Give(ref source);
-            Give(ref next);
+            sources.Close();
+            fetched.Close();
+            destinations.Close();
             run.Dispose();
             tally.CountPages(copied, cleared);
         }
@@ -76,47 +75,37 @@ internal sealed class PageCopier(IPageBytes bytes, FaultInjector faults, Errno b
         return index;
     }
 
-    private static void Give(ref SpanLease lease)
-    {
-        SpanLease given = lease;
-        lease = default;
-        given.Dispose();
-    }
-
-    private Errno TryLeaseSource(in PageCopy copy, out SpanLease source)
+    private static Errno TryReachSource(scoped ref PageWindow window, in PageCopy copy, out Span<byte> source)
     {
         source = default;
-        return copy.IsClear ? Errno.Ok : bytes.TryLease(copy.Source, copy.Size, out source);
+        return copy.IsClear ? Errno.Ok : window.TryReach(copy.Source, copy.Size, out source);
     }
 
-    private Errno CopyOne(CopyRun run, in PageCopy copy, ReadOnlySpan<byte> source, ReadOnlySpan<byte> next)
+    private Errno CopyOne(
+        CopyRun run, in PageCopy copy, scoped ReadOnlySpan<byte> source, scoped ReadOnlySpan<byte> next, scoped ref PageWindow destinations)
     {
-        Errno reached = bytes.TryLease(copy.Destination, copy.Size, out SpanLease destination);
+        Errno reached = destinations.TryReach(copy.Destination, copy.Size, out Span<byte> written);
         if (!reached.IsOk)
         {
             return reached;
         }
 
-        using (destination)
+        if (faults.ShouldFail(CopyFaults.Page))
         {
-            Span<byte> written = destination.Bytes;
-            if (faults.ShouldFail(CopyFaults.Page))
-            {
-                Tear(source, written);
-                return brokenOff;
-            }
-
-            if (copy.IsClear)
-            {
-                written.Clear();
-            }
-            else
-            {
-                run.Copy(source, written, next[..Math.Min(next.Length, FetchedAhead)]);
-            }
-
-            return Errno.Ok;
+            Tear(source, written);
+            return brokenOff;
         }
+
+        if (copy.IsClear)
+        {
+            written.Clear();
+        }
+        else
+        {
+            run.Copy(source, written, next[..Math.Min(next.Length, FetchedAhead)]);
+        }
+
+        return Errno.Ok;
     }
 
     // Half of the page is written: whoever trusts it all the same will see a mixture.

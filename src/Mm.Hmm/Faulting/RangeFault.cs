@@ -80,7 +80,7 @@ public static class RangeFault
         // Linux: hmm_vma_walk_test.
         private Errno WalkArea(Area area, ulong at, ulong end)
         {
-            if (area.Traits.Kind is AreaKind.PfnMapped or AreaKind.DeviceMemory || !area.IsReadable)
+            if (area.Traits.IsBare || !area.IsReadable)
             {
                 return Refuse(at, end);
             }

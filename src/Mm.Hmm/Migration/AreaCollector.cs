@@ -6,7 +6,7 @@ namespace Mm.Hmm.Migration;
 
 /// <summary>Goes over an area's entries and takes those pages that may migrate: locked, held, a migration entry in their place.</summary>
 /// <remarks>
-/// <b>Linux:</b> migrate_vma_collect_pmd, migrate_vma_collect_hole (v6.12).
+/// <b>Linux:</b> migrate_vma_collect_pmd, migrate_vma_collect_hole (v6.12); migrate_vma_collect_huge_pmd (v6.19).
 /// <para><b>Locking:</b> the space's lock, for reading; the range is being invalidated.</para>
 /// </remarks>
 internal readonly ref struct AreaCollector(AddressSpace space, Area area, MigrationRequest request, MigrationSteps steps)
@@ -14,6 +14,8 @@ internal readonly ref struct AreaCollector(AddressSpace space, Area area, Migrat
     private FrameTable Frames => space.Parts.Frames;
 
     private AddressSpaces Owner => space.Owner;
+
+    private bool TakesWhole => Selects(MigrateSelect.Compound) && space.Parts.Profile.MigratesLargePages;
 
     /// <summary>Collects.</summary>
     internal void Collect()
@@ -25,16 +27,22 @@ internal readonly ref struct AreaCollector(AddressSpace space, Area area, Migrat
             ulong next = at + run.Pages.ToBytes().Value;
             if (run.IsHole)
             {
-                AddHoles(run.Pages);
+                AddHoles(at, next);
             }
             else if (!run.Large.IsNone)
             {
-                if (TryBreakUp(new VirtAddr(at), run.Large))
+                if (TryTakeWhole(new VirtAddr(at), run))
+                {
+                    at = next;
+                    continue;
+                }
+
+                if (Wants(run.Large) && TryBreakUp(new VirtAddr(at), run.Large))
                 {
                     continue;
                 }
 
-                Skip(run.Pages, StayReason.PartOfLarge);
+                Skip(run.Pages, Wants(run.Large) ? StayReason.PartOfLarge : StayReason.NotSelected);
             }
             else
             {
@@ -50,13 +58,77 @@ internal readonly ref struct AreaCollector(AddressSpace space, Area area, Migrat
         space.FlushTlb();
     }
 
-    private void AddHoles(PageCount pages)
+    private void AddHoles(ulong at, ulong end)
     {
         bool isOffered = area.Traits.Kind == AreaKind.AnonymousPrivate;
-        for (ulong index = 0; index < pages.Value; index++)
+        ulong whole = PageSize.Large.Bytes.Value;
+        while (at < end)
         {
-            steps.Add(isOffered ? MigratePfn.Hole : default, isOffered ? StayReason.None : StayReason.HoleOfFile);
+            bool isWhole = isOffered && TakesWhole && at % whole == 0 && end - at >= whole;
+            if (isWhole)
+            {
+                AddWhole(MigratePfn.Hole);
+            }
+            else
+            {
+                steps.Add(isOffered ? MigratePfn.Hole : default, isOffered ? StayReason.None : StayReason.HoleOfFile);
+            }
+
+            at += isWhole ? whole : PageSize.Small.Bytes.Value;
         }
+    }
+
+    // The first word stands for all; the others say nothing, until it is broken up.
+    private void AddWhole(MigratePfn first)
+    {
+        steps.Add(first.MadeCompound());
+        Skip(new PageCount(PageSize.Large.Pages.Value - 1), StayReason.None);
+    }
+
+    // Linux: migrate_vma_collect_huge_pmd. What is not of the kind selected is left whole by kernels that can move it so.
+    private bool Wants(Pte leaf) => !space.Parts.Profile.MigratesLargePages
+        || (leaf.IsDevicePrivate ? Selects(MigrateSelect.DevicePrivate) && IsOurs(leaf.Frame) : leaf.IsPresent && Selects(MigrateSelect.System));
+
+    private bool TryTakeWhole(VirtAddr at, PteRun run)
+    {
+        if (!TakesWhole || !at.IsAligned(PageSize.Large) || run.Pages != PageSize.Large.Pages || !Wants(run.Large))
+        {
+            return false;
+        }
+
+        if (run.Large.IsZeroPage)
+        {
+            AddWhole(MigratePfn.Hole);
+            return true;
+        }
+
+        Pfn head = run.Large.Frame;
+        bool isFaultPage = request.Fault?.Page == head;
+        if (!Frames.TryGet(head, out PageRef held).IsOk)
+        {
+            return false;
+        }
+
+        if (!isFaultPage && !space.PageLocks.TryLock(head))
+        {
+            held.Dispose();
+            Skip(run.Pages, StayReason.Locked);
+            return true;
+        }
+
+        if (space.TryTakeLeaf(at, head, out Pte before))
+        {
+            AddWhole(MigratePfn.Offer(head, before.IsWritable || before.IsWritableDevicePrivate));
+            return true;
+        }
+
+        if (!isFaultPage)
+        {
+            space.PageLocks.Unlock(head);
+        }
+
+        held.Dispose();
+        return false;
     }
 
     private void Skip(PageCount pages, StayReason reason)
@@ -76,17 +148,26 @@ internal readonly ref struct AreaCollector(AddressSpace space, Area area, Migrat
             return true;
         }
 
-        if (!leaf.IsPresent || !Frames.TryGet(leaf.Frame, out PageRef folio).IsOk)
+        bool isHeld = leaf.IsPresent || leaf.IsDevicePrivate;
+        return isHeld && TrySplitFolio(at, leaf.Frame);
+    }
+
+    // The folio of an entry as it stands: 4 KiB entries stand there afterwards, of pages that are single.
+    private bool TrySplitFolio(VirtAddr at, Pfn page)
+    {
+        Pfn head = Frames.HeadOf(page, out _);
+        if (request.Fault?.Page == head || !Frames.TryGet(head, out PageRef folio).IsOk)
         {
             return false;
         }
 
-        bool isSplit = space.Tables.ReadLeaf(at, out _) is { IsLarge: true } now && now.Frame == leaf.Frame
-            && space.PageLocks.TryLock(leaf.Frame);
+        Pte now = space.Tables.Read(at);
+        bool isSplit = now.HasFrame && !now.IsMigration && Frames.IsLarge(head) && Frames.HeadOf(now.Frame, out _) == head
+            && space.PageLocks.TryLock(head);
         if (isSplit)
         {
-            isSplit = Owner.Migration.TrySplit(leaf.Frame).IsOk;
-            space.PageLocks.Unlock(leaf.Frame);
+            isSplit = Owner.Migration.TrySplit(head).IsOk;
+            space.PageLocks.Unlock(head);
         }
 
         folio.Dispose();
@@ -96,6 +177,12 @@ internal readonly ref struct AreaCollector(AddressSpace space, Area area, Migrat
     private void CollectOne(VirtAddr at, Pte entry)
     {
         StayReason reason = Examine(entry);
+        if (reason == StayReason.PartOfLarge && space.Parts.Profile.MigratesLargePages && TrySplitFolio(at, entry.Frame))
+        {
+            entry = space.Tables.Read(at); // a larger page that is mapped page by page is broken up now (v6.19)
+            reason = Examine(entry);
+        }
+
         if (reason != StayReason.None)
         {
             steps.Add(default, reason);
@@ -133,12 +220,13 @@ internal readonly ref struct AreaCollector(AddressSpace space, Area area, Migrat
             return wantsSystem ? StayReason.None : StayReason.NotSelected;
         }
 
+        PageUsage usage = Frames.UsageOf(entry.Frame);
         bool isWanted = entry.IsDevicePrivate ? Selects(MigrateSelect.DevicePrivate) && IsOurs(entry.Frame)
-            : !Frames.IsDevice(entry.Frame) ? wantsSystem
+            : !usage.IsDevice ? wantsSystem
             : !Owner.IsDeviceCoherent(entry.Frame) || (Selects(MigrateSelect.DeviceCoherent) && IsOurs(entry.Frame));
         return !isWanted ? StayReason.NotSelected
-            : Frames.BelongsTo(entry.Frame).Mapping == 0 ? StayReason.NotNormal
-            : Frames.IsLarge(entry.Frame) ? StayReason.PartOfLarge
+            : usage.Mapping == 0 ? StayReason.NotNormal
+            : usage.IsLarge ? StayReason.PartOfLarge
             : StayReason.None;
     }
 
@@ -162,7 +250,7 @@ internal readonly ref struct AreaCollector(AddressSpace space, Area area, Migrat
             return;
         }
 
-        if (space.TryTakeEntry(at, entry.Frame, out Pte before))
+        if (space.TryTakeEntry(at, entry.Frame, entry, out Pte before))
         {
             bool isWritable = before.IsWritable || before.IsWritableDevicePrivate;
             steps.Add(MigratePfn.Offer(entry.Frame, isWritable));

@@ -37,7 +37,7 @@ public sealed class AreaMigration : IDisposable
     /// <summary>How many pages the request has.</summary>
     public int Count => steps.Count;
 
-    /// <summary>How many are to migrate, holes included. <b>Linux:</b> cpages.</summary>
+    /// <summary>How many are to migrate, holes included; what is offered in one piece counts once. <b>Linux:</b> cpages.</summary>
     public PageCount Offered { get; private set; }
 
     /// <summary>A word for each page: offered, a hole that is offered, or none. <b>Linux:</b> src.</summary>
@@ -79,9 +79,16 @@ public sealed class AreaMigration : IDisposable
     /// <param name="target">A reference of a page that nobody else knows; the migration's from now on.</param>
     /// <param name="isWritable">Whether the device maps it to be written. <b>Linux:</b> MIGRATE_PFN_WRITE in dst.</param>
     /// <param name="heldLock">The lock that a device page comes with; empty for RAM, which is locked here.</param>
+    /// <exception cref="ArgumentException">The destination is not as large as the page.</exception>
     /// <exception cref="InvalidOperationException">The page is not offered, has a destination, or all has moved.</exception>
     public void SetTarget(int index, PageRef target, bool isWritable, PageLock heldLock = default)
     {
+        PageSize size = Sources[index].IsCompound ? PageSize.Large : PageSize.Small;
+        if (target.Frames.Count != size.Pages)
+        {
+            throw new ArgumentException($"target must be as large as the page, {size}; it is {target.Frames.Count}", nameof(target));
+        }
+
         if (isMoved || !Sources[index].Migrates || Targets[index].HasPage)
         {
             throw new InvalidOperationException(
@@ -89,6 +96,33 @@ public sealed class AreaMigration : IDisposable
         }
 
         steps.SetTarget(index, target, heldLock.IsHeld, isWritable);
+    }
+
+    /// <summary>Breaks up what is offered in one piece, since its destinations are single pages: each is offered for itself then.</summary>
+    /// <param name="index">The first page, whose word is compound.</param>
+    /// <returns>Ok; EAGAIN: somebody else holds it, and it is offered as before.</returns>
+    /// <exception cref="InvalidOperationException">It is not offered in one piece, has a destination, or all has moved.</exception>
+    /// <remarks><b>Linux:</b> migrate_vma_pages (v6.19) does so when it finds such destinations; here the caller says it.</remarks>
+    public Errno TryBreakUp(int index)
+    {
+        if (isMoved || !Sources[index].Migrates || !Sources[index].IsCompound || Targets[index].HasPage)
+        {
+            throw new InvalidOperationException(
+                $"page {index} must be offered in one piece and have no destination: {Sources[index]}, {Targets[index]}");
+        }
+
+        return steps.TryBreakUp(index);
+    }
+
+    /// <summary>Takes a page of RAM for a destination, on the node that the policies of the process and the area say.</summary>
+    /// <param name="index">Which page.</param>
+    /// <param name="page">The one reference to it, as large as what is offered; empty when refused. The caller's until it is a destination.</param>
+    /// <returns>Ok; ENOMEM: there is none where the policy allows.</returns>
+    /// <remarks><b>Linux:</b> vma_alloc_folio, as drivers call it on the way back.</remarks>
+    public Errno TryAllocateRam(int index, out PageRef page)
+    {
+        AllocationRequest request = AllocationRequest.User with { Order = Sources[index].IsCompound ? PageSize.Large.Order : 0 };
+        return space.TryAllocateFor(area, AddressOf(index), request, out page);
     }
 
     /// <summary>Says that a destination is wholly written: without it, the page stays.</summary>
@@ -116,7 +150,7 @@ public sealed class AreaMigration : IDisposable
 
         isMoved = true;
         NotifierInvalidation invalidation = default;
-        int firstHole = Sources.IndexOf(MigratePfn.Hole);
+        int firstHole = FirstHole();
         if (firstHole >= 0)
         {
             VirtAddr first = AddressOf(firstHole);
@@ -190,6 +224,19 @@ public sealed class AreaMigration : IDisposable
     /// <returns>The address.</returns>
     public VirtAddr AddressOf(int index) => new(request.Range.Start.Value + ((ulong)index << PageSize.Small.Shift));
 
+    private int FirstHole()
+    {
+        for (int index = 0; index < Count; index++)
+        {
+            if (Sources[index].IsHole)
+            {
+                return index;
+            }
+        }
+
+        return -1;
+    }
+
     // A destination that nothing was migrated to: the device's own page for memory that was never touched.
     // Linux: migrate_vma_insert_page.
     private bool FillHole(int index, PageRef target)
@@ -201,6 +248,11 @@ public sealed class AreaMigration : IDisposable
 
         VirtAddr at = AddressOf(index);
         space.PrepareRoot(area);
+        if (Sources[index].IsCompound)
+        {
+            return FillLargeHole(at, target);
+        }
+
         Pte before = space.Tables.ReadLeaf(at, out PageSize size);
         if (size == PageSize.Large || !(before.IsNone || before.IsZeroPage))
         {
@@ -220,6 +272,34 @@ public sealed class AreaMigration : IDisposable
         }
 
         space.RemoveAnonymous(target.Page, pages: 1);
+        space.Parts.Frames.SetBelongsTo(target.Page, mapping: 0, index: 0);
+        space.Parts.Frames.PutFrame(target.Page);
+        return false;
+    }
+
+    // Linux: migrate_vma_insert_huge_pmd_page (v6.19).
+    private bool FillLargeHole(VirtAddr at, PageRef target)
+    {
+        Pte before = space.Tables.ReadLeaf(at, out PageSize size);
+        if (!before.IsNone && !(size == PageSize.Large && before.IsZeroPage))
+        {
+            return false;
+        }
+
+        Pte entry = space.Owner.IsDevicePrivate(target.Page)
+            ? Pte.DevicePrivate(target.Page, area.IsWritable).MakeAnonExclusive()
+            : OwnEntry(target.Page);
+        int pages = (int)PageSize.Large.Pages.Value;
+        space.AddNewAnonymous(area, at, target.Page, pages);
+        space.Parts.Frames.GetFrame(target.Page);
+        space.Parts.Points?.Reach("fill-hole");
+        if (space.Tables.TryExchangeLarge(at, before, entry.MakeLarge(), out _).IsOk)
+        {
+            space.FlushTlb();
+            return true;
+        }
+
+        space.RemoveAnonymous(target.Page, pages);
         space.Parts.Frames.SetBelongsTo(target.Page, mapping: 0, index: 0);
         space.Parts.Frames.PutFrame(target.Page);
         return false;

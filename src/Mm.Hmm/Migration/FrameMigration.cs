@@ -8,7 +8,8 @@ namespace Mm.Hmm.Migration;
 /// <remarks>
 /// Owns a lock and a reference of each page. Set up, given destinations, copied by the caller, moved, finished, as an
 /// <see cref="AreaMigration"/> is, without an area.
-/// <para><b>Linux:</b> migrate_device_range, migrate_device_pfns, migrate_device_pages, migrate_device_finalize (v6.12).</para>
+/// <para><b>Linux:</b> migrate_device_range, migrate_device_pfns, migrate_device_pages, migrate_device_finalize (v6.12).
+/// Deliberate difference: a page of 2 MiB (v6.19) is broken up, never taken whole.</para>
 /// <para><b>Locking:</b> one caller at a time; no lock that an invalidation takes may be held at set-up.</para>
 /// </remarks>
 public sealed class FrameMigration : IDisposable
@@ -101,6 +102,12 @@ public sealed class FrameMigration : IDisposable
 
     private void Collect(AddressSpaces spaces, Pfn page)
     {
+        if (spaces.Parts.Frames.IsLarge(page) && !TryBreakUp(spaces, page))
+        {
+            steps.Add(default, StayReason.PartOfLarge);
+            return;
+        }
+
         if (!spaces.Parts.Frames.TryGet(page, out PageRef held).IsOk)
         {
             steps.Add(default, StayReason.Elsewhere);
@@ -115,5 +122,25 @@ public sealed class FrameMigration : IDisposable
         }
 
         steps.Add(MigratePfn.Offer(page, isWritable: false));
+    }
+
+    // Out of a device pages go one by one: its memory goes whatever room RAM has.
+    private static bool TryBreakUp(AddressSpaces spaces, Pfn page)
+    {
+        Pfn head = spaces.Parts.Frames.HeadOf(page, out _);
+        if (!spaces.Parts.Frames.TryGet(head, out PageRef held).IsOk)
+        {
+            return true; // it went meanwhile
+        }
+
+        bool isSplit = false;
+        if (spaces.PageLocks.TryLock(head))
+        {
+            isSplit = !spaces.Parts.Frames.IsLarge(head) || spaces.Migration.TrySplit(head).IsOk;
+            spaces.PageLocks.Unlock(head);
+        }
+
+        held.Dispose();
+        return isSplit;
     }
 }

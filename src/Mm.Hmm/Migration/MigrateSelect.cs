@@ -16,4 +16,8 @@ public enum MigrateSelect
 
     /// <summary>Coherent memory of the owner that asks. <b>Linux:</b> MIGRATE_VMA_SELECT_DEVICE_COHERENT.</summary>
     DeviceCoherent = 4,
+
+    /// <summary>Pages of 2 MiB in one piece, where the range covers them, and holes as large: on machines that can. <b>Linux:</b>
+    /// MIGRATE_VMA_SELECT_COMPOUND (v6.19).</summary>
+    Compound = 8,
 }

@@ -138,7 +138,42 @@ internal sealed class MigrationSteps
 
         targetRefs[index] = target;
         MigratePfn word = MigratePfn.Of(target.Page);
+        word = sources[index].IsCompound ? word.MadeCompound() : word;
         targets[index] = isWritable ? word.MadeWritable() : word;
+    }
+
+    /// <summary>Breaks up what is offered as one piece: each page is offered for itself afterwards.</summary>
+    /// <param name="index">The first page.</param>
+    /// <returns>Ok; EAGAIN: somebody else holds it, and it is offered as before.</returns>
+    /// <remarks><b>Linux:</b> migrate_vma_split_unmapped_folio (v6.19).</remarks>
+    internal Errno TryBreakUp(int index)
+    {
+        MigratePfn source = sources[index];
+        int pages = (int)PageSize.Large.Pages.Value;
+        if (!source.HasPage)
+        {
+            sources.AsSpan(index, pages).Fill(MigratePfn.Hole);
+            return Errno.Ok;
+        }
+
+        Pfn head = source.Page;
+        owner.ReverseMap.SplitMoving(head);
+        if (!Frames.TrySplitFolio(head, expected: head == FaultPage ? 2U : 1U))
+        {
+            return Errno.EAGAIN;
+        }
+
+        for (int part = 0; part < pages; part++)
+        {
+            var page = new Pfn(head.Value + (ulong)part);
+            sources[index + part] = MigratePfn.Offer(page, source.IsWritable);
+            if (part != 0)
+            {
+                owner.PageLocks.Lock(page);
+            }
+        }
+
+        return Errno.Ok;
     }
 
     /// <summary>Says that a destination is wholly written.</summary>
@@ -183,23 +218,37 @@ internal sealed class MigrationSteps
     /// <remarks><b>Linux:</b> migrate_device_finalize.</remarks>
     internal void Finish()
     {
+        RestoreEntries();
         for (int index = 0; index < Count; index++)
         {
-            PageRef target = targetRefs[index];
-            bool hasTarget = targets[index].HasPage;
-            if (!sources[index].HasPage)
+            if (sources[index].HasPage)
             {
-                LetGo(target, hasTarget);
-                continue;
+                LetGo(sources[index].Page);
             }
 
-            Pfn source = sources[index].Page;
-            bool isMoved = sources[index].Migrates && hasTarget;
-            Pfn now = isMoved ? target.Page : source;
-            owner.Migration.PutBack(now);
-            owner.ReverseMap.Restore(source, now);
-            LetGo(source);
-            LetGo(target, hasTarget);
+            LetGo(targetRefs[index], targets[index].HasPage);
+        }
+    }
+
+    private void RestoreEntries()
+    {
+        ReverseMap.RestoreRun run = owner.ReverseMap.StartRestoring();
+        try
+        {
+            for (int index = 0; index < Count; index++)
+            {
+                if (sources[index].HasPage)
+                {
+                    bool isMoved = sources[index].Migrates && targets[index].HasPage;
+                    Pfn now = isMoved ? targets[index].Page : sources[index].Page;
+                    owner.Migration.PutBack(now);
+                    run.Restore(sources[index].Page, now);
+                }
+            }
+        }
+        finally
+        {
+            run.End();
         }
     }
 
@@ -230,7 +279,7 @@ internal sealed class MigrationSteps
             return StayReason.Isolated;
         }
 
-        bool isUnmapped = Frames.MapCountOf(page) == 0 || owner.ReverseMap.TryUnmap(page);
+        bool isUnmapped = Frames.MapCountOf(page) == 0 || owner.ReverseMap.TryUnmap(page, keepsLeaves: true);
         if (isUnmapped && owner.Migration.CanMove(page, page == FaultPage))
         {
             return StayReason.None;

@@ -55,7 +55,7 @@ public sealed partial class DeviceMirror
         {
             VirtRange batch = Batch(range, at, ulong.MaxValue);
             int wanted = (int)(batch.Length.Value >> PageSize.Small.Shift);
-            _ = ExclusiveAccess.TryMakeLocked(Space, batch.Start, pages[..wanted], out int count, owner: null);
+            MakeExclusive(batch.Start, pages[..wanted], out int count);
             int mapped = count == wanted ? MapExclusive(batch.Start, pages[..count]) : 0;
             foreach (ExclusivePage page in pages[..count])
             {
@@ -118,8 +118,9 @@ public sealed partial class DeviceMirror
     /// <returns>Ok, and the CPU looks again; EFAULT: the page could not be brought back.</returns>
     internal Errno TryServeFault(DevicePageFault fault)
     {
-        var range = new VirtRange(fault.Address, PageSize.Small.Bytes);
-        var request = new MigrationRequest(range, Device.Select, Device) { Fault = fault };
+        var range = new VirtRange(fault.Address.AlignDown(fault.Size), fault.Size.Bytes);
+        MigrateSelect select = Device.Select | (fault.Size == PageSize.Large ? MigrateSelect.Compound : MigrateSelect.None);
+        var request = new MigrationRequest(range, select, Device) { Fault = fault };
         if (!AreaMigration.TrySetUp(fault.Space, request, out AreaMigration? migration).IsOk)
         {
             return Errno.EFAULT;
@@ -152,8 +153,8 @@ public sealed partial class DeviceMirror
                 return Errno.EINVAL;
             }
 
-            VirtRange batch = Batch(range, at, limit);
-            Errno errno = AreaMigration.TrySetUp(Space, new MigrationRequest(batch, select, Device), out AreaMigration? migration);
+            VirtRange batch = MigrationBatch(range, at, limit, out MigrateSelect size);
+            Errno errno = AreaMigration.TrySetUp(Space, new MigrationRequest(batch, select | size, Device), out AreaMigration? migration);
             if (!errno.IsOk)
             {
                 return errno;
@@ -199,11 +200,14 @@ public sealed partial class DeviceMirror
         for (int index = 0; index < migration.Count; index++)
         {
             MigratePfn source = migration.Sources[index];
-            moved += source.Migrates && migration.Targets[index].HasPage ? 1UL : 0;
-            if (!source.Migrates)
+            int pages = source.IsCompound ? (int)PageSize.Large.Pages.Value : 1;
+            moved += source.Migrates && migration.Targets[index].HasPage ? (ulong)pages : 0;
+            for (int part = 0; part < pages && !source.Migrates; part++)
             {
-                tell?.Invoke(PageAt(batch.Start, index), migration.Reasons[index]);
+                tell?.Invoke(PageAt(batch.Start, index + part), migration.Reasons[index]);
             }
+
+            index += pages - 1;
         }
 
         return new PageCount(moved);
@@ -217,13 +221,23 @@ public sealed partial class DeviceMirror
         for (int index = 0; index < migration.Count; index++)
         {
             MigratePfn source = migration.Sources[index];
-            if (!source.Migrates || !Device.TryTakePage(this, out PageRef page, out PageLock pageLock))
+            PageRef page = default;
+            PageLock pageLock = default;
+            if (source is { Migrates: true, IsCompound: true } && !Device.TryTakeFolio(this, out page, out pageLock)
+                && migration.TryBreakUp(index).IsOk)
+            {
+                source = migration.Sources[index]; // the device has no 2 MiB in one piece: page by page
+            }
+
+            bool isTaken = source.IsCompound ? pageLock.IsHeld : source.Migrates && Device.TryTakePage(this, out page, out pageLock);
+            if (!isTaken)
             {
                 continue;
             }
 
+            PageSize size = source.IsCompound ? PageSize.Large : PageSize.Small;
             places[job.Count] = index;
-            job.Add(source.HasPage ? PageCopy.Of(source.Page, page.Page) : PageCopy.Clear(page.Page));
+            job.Add(source.HasPage ? PageCopy.Of(source.Page, page.Page, size) : PageCopy.Clear(page.Page, size));
             migration.SetTarget(index, page, source.IsWritable || (!source.HasPage && migration.IsAreaWritable), pageLock);
         }
 
@@ -238,27 +252,43 @@ public sealed partial class DeviceMirror
         for (int index = 0; index < migration.Count; index++)
         {
             MigratePfn source = migration.Sources[index];
-            if (!source.Migrates || !source.HasPage
-                || !Device.Machine.Allocator.TryAllocate(AllocationRequest.User, out PageRef page).IsOk)
+            if (!source.Migrates || !source.HasPage)
             {
                 continue;
             }
 
-            DropMapping(migration.AddressOf(index));
+            Errno errno = migration.TryAllocateRam(index, out PageRef page);
+            if (!errno.IsOk && source.IsCompound && migration.TryBreakUp(index).IsOk)
+            {
+                source = migration.Sources[index]; // no 2 MiB of RAM in one piece: page by page
+                errno = migration.TryAllocateRam(index, out page);
+            }
+
+            if (!errno.IsOk)
+            {
+                continue;
+            }
+
+            PageSize size = source.IsCompound ? PageSize.Large : PageSize.Small;
             places[job.Count] = index;
-            job.Add(PageCopy.Of(source.Page, page.Page));
+            job.Add(PageCopy.Of(source.Page, page.Page, size));
             migration.SetTarget(index, page, source.IsWritable);
         }
 
+        DropMappings(migration, places[..job.Count]);
         NoteWritten(migration, job, places);
     }
 
-    private void DropMapping(VirtAddr page)
+    private void DropMappings(AreaMigration migration, ReadOnlySpan<int> places)
     {
         using RankedLock.Guard guard = gate.Enter();
-        if (hasTable)
+        foreach (int place in places)
         {
-            table.Unmap(new VirtRange(page, PageSize.Small.Bytes));
+            if (hasTable)
+            {
+                PageSize size = migration.Sources[place].IsCompound ? PageSize.Large : PageSize.Small;
+                table.Unmap(new VirtRange(migration.AddressOf(place), size.Bytes));
+            }
         }
     }
 
@@ -281,10 +311,12 @@ public sealed partial class DeviceMirror
         for (int index = 0; index < migration.Count; index++)
         {
             MigratePfn target = migration.Targets[index];
-            if (migration.Sources[index].Migrates && target.HasPage)
+            int pages = !migration.Sources[index].Migrates || !target.HasPage ? 0 : target.IsCompound ? (int)PageSize.Large.Pages.Value : 1;
+            PteProtection protection = target.IsWritable ? PteProtection.ReadWrite : PteProtection.Read;
+            for (int part = 0; part < pages; part++)
             {
                 // A device without memory for its table finds the page again by a fault.
-                _ = Store(PageAt(start, index), Pte.Present(target.Page, target.IsWritable ? PteProtection.ReadWrite : PteProtection.Read));
+                _ = Store(PageAt(start, index + part), Pte.Present(new Pfn(target.Page.Value + (ulong)part), protection));
             }
         }
     }
@@ -302,6 +334,32 @@ public sealed partial class DeviceMirror
         }
 
         return mapped;
+    }
+
+    // Linux: dmirror_exclusive of either kernel.
+    private void MakeExclusive(VirtAddr start, Span<ExclusivePage> pages, out int count)
+    {
+        if (!Device.Machine.Profile.MakesPagesExclusiveSingly)
+        {
+            _ = ExclusiveAccess.TryMakeLocked(Space, start, pages, out count, owner: null);
+            return;
+        }
+
+        count = 0;
+        while (count < pages.Length && ExclusiveAccess.TryMakeOneLocked(Space, PageAt(start, count), out pages[count], owner: null).IsOk)
+        {
+            count++;
+        }
+    }
+
+    // 2 MiB where the machine moves them in one piece and the range covers them, else what the test device asks for at once.
+    private VirtRange MigrationBatch(VirtRange range, ulong at, ulong limit, out MigrateSelect size)
+    {
+        ulong end = Math.Min(EndOf(range), limit);
+        bool isWhole = Device.Kind == MirrorMemoryKind.Private && Device.Machine.Profile.MigratesLargePages
+            && at % PageSize.Large.Bytes.Value == 0 && end - at >= PageSize.Large.Bytes.Value;
+        size = isWhole ? MigrateSelect.Compound : MigrateSelect.None;
+        return isWhole ? new VirtRange(new VirtAddr(at), PageSize.Large.Bytes) : Batch(range, at, limit);
     }
 
     private static VirtAddr PageAt(VirtAddr start, int index) => new(start.Value + ((ulong)index << PageSize.Small.Shift));

@@ -134,6 +134,7 @@ public sealed partial class DeviceMirror : IIntervalListener, IDisposable
             return Errno.EFAULT;
         }
 
+        MovePreferred(range);
         var request = new HmmRange(notifier)
         {
             DefaultFlags = isWrite ? HmmPfn.RequestWrite : HmmPfn.RequestFault,

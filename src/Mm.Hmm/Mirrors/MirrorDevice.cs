@@ -81,13 +81,19 @@ public sealed class MirrorDevice : IPrivatePagemapOps, IDisposable
     /// <param name="memory">How much; rounded up to 2 MiB, at most 2^31 pages.</param>
     /// <param name="device">The device, which the caller disposes; null when refused.</param>
     /// <param name="makeEngine">Makes its copy engine, which may be disposable and is then the device's; null: the CPU copies.</param>
+    /// <param name="node">The node that its memory is on; null: node 0.</param>
     /// <returns>Ok; EINVAL: no memory; ERANGE: no addresses for it; ENOMEM: no memory for its page map.</returns>
     public static Errno TryCreatePrivate(
-        Machine machine, string name, ByteCount memory, out MirrorDevice? device, Func<IPageBytes, ICopyEngine>? makeEngine = null)
+        Machine machine,
+        string name,
+        ByteCount memory,
+        out MirrorDevice? device,
+        Func<IPageBytes, ICopyEngine>? makeEngine = null,
+        NodeId? node = null)
     {
         ArgumentNullException.ThrowIfNull(machine);
         device = null;
-        Errno errno = machine.TryAddDevicePrivate(name, memory, out AddressRegion? region);
+        Errno errno = machine.TryAddDevicePrivate(name, memory, out AddressRegion? region, node);
         return errno.IsOk ? TryCreate(machine, MirrorMemoryKind.Private, region!, makeEngine, out device) : errno;
     }
 
@@ -97,13 +103,19 @@ public sealed class MirrorDevice : IPrivatePagemapOps, IDisposable
     /// <param name="range">Where its memory lies; multiples of 2 MiB, free.</param>
     /// <param name="device">The device, which the caller disposes; null when refused.</param>
     /// <param name="makeEngine">Makes its copy engine; null: the CPU copies.</param>
+    /// <param name="node">The node that its memory is on, one of its own perhaps; null: node 0.</param>
     /// <returns>Ok; EINVAL: not such a range; EBUSY: something lies there; ENOMEM: no memory for its page map.</returns>
     public static Errno TryCreateCoherent(
-        Machine machine, string name, PhysRange range, out MirrorDevice? device, Func<IPageBytes, ICopyEngine>? makeEngine = null)
+        Machine machine,
+        string name,
+        PhysRange range,
+        out MirrorDevice? device,
+        Func<IPageBytes, ICopyEngine>? makeEngine = null,
+        NodeId? node = null)
     {
         ArgumentNullException.ThrowIfNull(machine);
         device = null;
-        Errno errno = machine.TryAddDeviceWindow(name, range, out AddressRegion? region);
+        Errno errno = machine.TryAddDeviceWindow(name, range, out AddressRegion? region, node);
         return errno.IsOk ? TryCreate(machine, MirrorMemoryKind.Coherent, region!, makeEngine, out device) : errno;
     }
 
@@ -184,6 +196,29 @@ public sealed class MirrorDevice : IPrivatePagemapOps, IDisposable
         return errno.IsOk;
     }
 
+    /// <summary>Takes 2 MiB of the device's memory in one piece, locked and held once.</summary>
+    /// <param name="holder">For whom.</param>
+    /// <param name="folio">The reference.</param>
+    /// <param name="pageLock">The lock.</param>
+    /// <returns>Whether there were any.</returns>
+    internal bool TryTakeFolio(DeviceMirror holder, out PageRef folio, out PageLock pageLock)
+    {
+        folio = default;
+        pageLock = default;
+        if (Machine.Faults.ShouldFail(FaultPoint.DevicePage) || !pages.TryTakeLarge(holder, out Pfn head))
+        {
+            return false;
+        }
+
+        Errno errno = Memory.TryHandOutFolio(head, PageSize.Large.Order, out folio, out pageLock);
+        for (ulong part = 0; !errno.IsOk && part < PageSize.Large.Pages.Value; part++)
+        {
+            pages.Return(new Pfn(head.Value + part));
+        }
+
+        return errno.IsOk;
+    }
+
     /// <summary>Has the engine do a list, and waits.</summary>
     /// <param name="job">The list.</param>
     /// <returns>Whether outcomes are known: pages of a list that is empty or refused are not written, and stay where they are.</returns>
@@ -207,6 +242,7 @@ public sealed class MirrorDevice : IPrivatePagemapOps, IDisposable
         {
             Kind = kind == MirrorMemoryKind.Private ? PagemapKind.DevicePrivate : PagemapKind.DeviceCoherent,
             Ranges = [region.Range],
+            Node = region.Node,
             Owner = fresh,
             Ops = fresh,
         };

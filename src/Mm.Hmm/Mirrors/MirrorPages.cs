@@ -64,6 +64,41 @@ internal sealed class MirrorPages
         }
     }
 
+    /// <summary>Takes 2 MiB for a mirror, in one piece.</summary>
+    /// <param name="holder">The mirror.</param>
+    /// <param name="head">The first page, aligned.</param>
+    /// <returns>Whether there were any all of whose pages are free; the highest ones.</returns>
+    internal bool TryTakeLarge(DeviceMirror holder, out Pfn head)
+    {
+        int pages = (int)PageSize.Large.Pages.Value;
+        lock (gate)
+        {
+            head = default;
+            for (int first = holders.Length - pages; first >= 0; first -= pages)
+            {
+                if (holders.AsSpan(first, pages).ContainsAnyExcept((DeviceMirror?)null))
+                {
+                    continue;
+                }
+
+                int left = 0;
+                for (int index = 0; index < freeCount; index++)
+                {
+                    bool isTaken = free[index] >= first && free[index] < first + pages;
+                    free[left] = free[index];
+                    left += isTaken ? 0 : 1;
+                }
+
+                freeCount = left;
+                holders.AsSpan(first, pages).Fill(holder);
+                head = new Pfn(frames.Start.Value + (ulong)first);
+                return true;
+            }
+
+            return false;
+        }
+    }
+
     /// <summary>Takes a page back.</summary>
     /// <param name="page">The page.</param>
     internal void Return(Pfn page)

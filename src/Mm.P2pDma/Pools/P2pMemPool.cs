@@ -1,6 +1,7 @@
 using Mm.Core;
 using Mm.Core.Checks;
 using Mm.Core.Locking;
+using Mm.Core.Spaces;
 using Mm.P2pDma.Bars;
 using Mm.P2pDma.Providers;
 
@@ -11,23 +12,25 @@ namespace Mm.P2pDma.Pools;
 /// Owns which pages are taken. It is one user of a provider, apart from it: a driver that owns its whole BAR has a
 /// provider and no pool.
 /// <para><b>Linux:</b> struct pci_p2pdma with its gen_pool (drivers/pci/p2pdma.c, v6.12): first fit in whole pages; the
-/// stretch that was added last is searched first.</para>
+/// stretch that was added last is searched first; and the file "allocate" of sysfs, which processes map.</para>
 /// <para><b>States:</b> unpublished ↔ published; then released, once: nothing more is given, what is out comes back.</para>
-/// <para><b>Invariants:</b> (1) no page is given twice; (2) every lease holds one reference of its page map.</para>
+/// <para><b>Invariants:</b> (1) no page is given twice; (2) every lease, and every page that processes map or pin, holds one
+/// reference of its page map; (3) released, no process maps a page.</para>
 /// <para><b>Locking:</b> one lock, rank Pool.</para>
 /// </remarks>
-public sealed class P2pMemPool
+public sealed partial class P2pMemPool
 {
     private readonly RankedLock gate = new(LockRank.Pool);
-    private readonly FaultInjector faults;
+    private readonly Machine machine;
     private readonly List<P2pMemChunk> chunks = []; // protected by gate; the newest first
     private bool isPublished; // protected by gate
     private bool isReleased; // protected by gate
 
-    internal P2pMemPool(PciDevice device, FaultInjector faults)
+    internal P2pMemPool(PciDevice device, Machine machine)
     {
         Device = device;
-        this.faults = faults;
+        this.machine = machine;
+        Backing = new AreaBacking(AreaKind.PeerMemory, new Mapper(this));
     }
 
     /// <summary>Where taking pages can be made to fail.</summary>
@@ -86,51 +89,6 @@ public sealed class P2pMemPool
         }
     }
 
-    /// <summary>Takes memory page by page, each page a lease of its own, as a process that maps it holds it.</summary>
-    /// <param name="size">How many bytes; whole pages.</param>
-    /// <param name="insert">Puts each page where it is to be seen; its refusal ends the call. Called with no lock held.</param>
-    /// <param name="pages">One lease a page, or none when refused.</param>
-    /// <returns>
-    /// <see cref="Errno.EINVAL"/>: the size is zero or not whole pages.
-    /// <see cref="Errno.ENOMEM"/>, <see cref="Errno.ENODEV"/>: as <see cref="TryAllocate"/>.
-    /// Or what <paramref name="insert"/> answered: then every page and every reference is back.
-    /// </returns>
-    /// <remarks><b>Linux:</b> p2pmem_alloc_mmap (v6.12), whose missing put on this way out once made unbind hang.</remarks>
-    public Errno TryAllocatePages(ByteCount size, Func<PhysAddr, Errno> insert, out IReadOnlyList<P2pMemory> pages)
-    {
-        ArgumentNullException.ThrowIfNull(insert);
-        pages = [];
-        if (size.IsZero || size.ToPagesRoundDown() != size.ToPagesRoundUp())
-        {
-            return Errno.EINVAL;
-        }
-
-        P2pMemChunk? chunk;
-        PhysRange range;
-        Errno errno;
-        using (gate.Enter())
-        {
-            errno = TryTake(size, out chunk, out range);
-        }
-
-        if (!errno.IsOk)
-        {
-            return errno;
-        }
-
-        var taken = new List<P2pMemory>();
-        errno = TryInsertAll(chunk!, range, insert, taken);
-        if (!errno.IsOk)
-        {
-            taken.ForEach(static page => page.Dispose());
-            return errno;
-        }
-
-        chunk!.Pagemap.PutReference(); // that of the block: by now each page holds its own
-        pages = taken;
-        return Errno.Ok;
-    }
-
     /// <summary>Recounts the free pages of every stretch.</summary>
     /// <exception cref="MmBugException">An invariant is broken.</exception>
     public void Validate()
@@ -149,19 +107,23 @@ public sealed class P2pMemPool
     /// <summary>Adds a stretch, which is searched before the older ones.</summary>
     internal void Add(PeerPagemap pagemap)
     {
+        var chunk = new P2pMemChunk(pagemap);
+        pagemap.Returns.Taker = page => Free(chunk, new PhysRange(page.Address, PageSize.Small.Bytes));
         using (gate.Enter())
         {
-            chunks.Insert(0, new P2pMemChunk(pagemap));
+            chunks.Insert(0, chunk);
         }
     }
 
-    /// <summary>Ends giving.</summary>
+    /// <summary>Ends giving, and takes away what processes map; what is pinned comes back with its last pin.</summary>
     internal void Release()
     {
         using (gate.Enter())
         {
             isReleased = true;
         }
+
+        Backing.Unmap();
     }
 
     /// <summary>Takes pages back, and the reference that came with them.</summary>
@@ -175,31 +137,6 @@ public sealed class P2pMemPool
         chunk.Pagemap.PutReference();
     }
 
-    // Turns one block with one reference into pages with one each; refused, the rest of the block goes back with its own.
-    private Errno TryInsertAll(P2pMemChunk chunk, PhysRange range, Func<PhysAddr, Errno> insert, List<P2pMemory> taken)
-    {
-        ByteCount step = PageSize.Small.Bytes;
-        for (ulong done = 0; done < range.Length.Value; done += step.Value)
-        {
-            PhysRange page = range.Slice(new ByteCount(done), step);
-            Errno errno = insert(page.Start);
-            if (errno.IsOk && !chunk.Pagemap.TryTakeReference())
-            {
-                errno = Errno.ENODEV;
-            }
-
-            if (!errno.IsOk)
-            {
-                Free(chunk, range.Slice(new ByteCount(done), new ByteCount(range.Length.Value - done)));
-                return errno;
-            }
-
-            taken.Add(new P2pMemory(this, chunk, page, step));
-        }
-
-        return Errno.Ok;
-    }
-
     private Errno TryTake(ByteCount size, out P2pMemChunk? found, out PhysRange range)
     {
         found = null;
@@ -209,7 +146,7 @@ public sealed class P2pMemPool
             return Errno.ENODEV;
         }
 
-        if (size.IsZero || faults.ShouldFail(AllocateFault))
+        if (size.IsZero || machine.Faults.ShouldFail(AllocateFault))
         {
             return Errno.ENOMEM;
         }

@@ -29,12 +29,12 @@ public sealed class P2pMemPools
     private readonly PciDevices devices;
     private readonly BarProviders providers;
     private readonly PeerPagemaps pagemaps;
-    private readonly FaultInjector faults;
+    private readonly Machine machine;
 
     internal P2pMemPools(Machine machine, PciDevices devices, BarProviders providers, PeerPagemaps pagemaps)
     {
         random = machine.CreateRandom("p2pmem find");
-        faults = machine.Faults;
+        this.machine = machine;
         this.devices = devices;
         this.providers = providers;
         this.pagemaps = pagemaps;
@@ -169,7 +169,7 @@ public sealed class P2pMemPools
         {
             if (!pools.TryGetValue(device.Id, out P2pMemPool? pool))
             {
-                pool = new P2pMemPool(device, faults);
+                pool = new P2pMemPool(device, machine);
                 pools.Add(device.Id, pool);
             }
 

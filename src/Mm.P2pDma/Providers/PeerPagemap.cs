@@ -22,8 +22,9 @@ public sealed class PeerPagemap
     private readonly PagemapRegistry registry;
     private int isKilled; // atomic: 0 → 1 once
 
-    internal PeerPagemap(BarProvider provider, PhysRange range, Pagemap pages, PagemapRegistry registry)
+    internal PeerPagemap(BarProvider provider, PhysRange range, Pagemap pages, PeerPageReturns returns, PagemapRegistry registry)
     {
+        Returns = returns;
         this.registry = registry;
         Provider = provider;
         Range = range;
@@ -60,6 +61,9 @@ public sealed class PeerPagemap
             }
         }
     }
+
+    /// <summary>Who hears of pages that processes no longer map.</summary>
+    internal PeerPageReturns Returns { get; }
 
     /// <summary>Takes a reference, unless it is ending.</summary>
     internal bool TryTakeReference()

@@ -77,11 +77,12 @@ public sealed class PeerPagemaps : IRangeOwnerSource
             return errno;
         }
 
-        var request = new PagemapRequest { Kind = PagemapKind.PciP2pDma, Ranges = [part], Owner = provider };
+        var returns = new PeerPageReturns();
+        var request = new PagemapRequest { Kind = PagemapKind.PciP2pDma, Ranges = [part], Owner = provider, Ops = returns };
         errno = registry.TryAdd(request, out Pagemap? pages);
         if (errno.IsOk)
         {
-            map = new PeerPagemap(provider, part, pages!, registry);
+            map = new PeerPagemap(provider, part, pages!, returns, registry);
             Publish(map);
         }
 

@@ -22,6 +22,17 @@ public sealed class CheckTests
     }
 
     [Test]
+    public void That_WhileItHolds_ComputesNoHoleOfItsText()
+    {
+        int computed = 0;
+        Check.That(computed == 0, $"{++computed}");
+        Assert.That(computed, Is.Zero);
+        Assert.That(() => Check.That(computed == 1, $"pfn {++computed:x2} of {nameof(CheckDetail)}"), Throws.TypeOf<MmBugException>()
+            .With.Message.EqualTo("invariant broken: computed == 1 (pfn 01 of CheckDetail)"));
+        Assert.That(computed, Is.EqualTo(1));
+    }
+
+    [Test]
     public void Slow_BrokenWhileEnabled_Throws()
     {
         int count = 3;

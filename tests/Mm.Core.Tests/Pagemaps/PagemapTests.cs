@@ -1,4 +1,6 @@
+using Mm.Core.Checks;
 using Mm.Core.Frames;
+using Mm.Core.Locking;
 using Mm.Core.Native;
 using Mm.Core.Pagemaps;
 using static Mm.Core.Tests.Pagemaps.PagemapRig;
@@ -44,6 +46,32 @@ internal sealed class PagemapTests
         Assert.That(map.HeldPages, Is.EqualTo(PageCount.Zero));
         Assert.That(rig.Ops.Freed, Is.EqualTo(new[] { Page(3) }));
         rig.Validate();
+    }
+
+    [TestCase(LockRank.IoSpacePages, true)]
+    [TestCase(LockRank.Reservation, false)]
+    [TestCase(LockRank.Leaf, false)]
+    public void LastPut_WithALockHeld_IsLegalForThoseBeforeAnAddressSpace(LockRank rank, bool isLegal)
+    {
+        using var rig = new PagemapRig();
+        Pagemap map = rig.Map(PagemapKind.DeviceCoherent);
+        map.TryHandOut(Page(3), out PageRef page, out PageLock pageLock).ThrowIfError();
+        pageLock.Dispose();
+        var gate = new RankedLock(rank);
+        if (!isLegal)
+        {
+            using (gate.Enter())
+            {
+                Assert.That(() => RankedLock.CheckNoneHeldFrom(LockRank.AddressSpace, "OnPageFree"), Throws.TypeOf<MmBugException>());
+            }
+        }
+
+        using (isLegal ? gate.Enter() : default)
+        {
+            page.Dispose();
+        }
+
+        Assert.That(rig.Ops.Freed, Is.EqualTo(new[] { Page(3) }));
     }
 
     [TestCase(PagemapKind.Generic)]

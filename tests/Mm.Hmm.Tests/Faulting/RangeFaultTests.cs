@@ -6,7 +6,7 @@ using static Mm.Hmm.Tests.Mirrors.MirrorRig;
 
 namespace Mm.Hmm.Tests.Faulting;
 
-public sealed class RangeFaultTests
+public sealed partial class RangeFaultTests
 {
     [Test]
     public void Snapshot_OfEachKindOfEntry_TellsEachAsItIs()

@@ -14,6 +14,8 @@ public sealed class DeviceMirrorFailNthTests
 
     private static readonly MirrorMemoryKind[] Kinds = [MirrorMemoryKind.Private, MirrorMemoryKind.Coherent];
 
+    private static readonly LinuxProfile[] Profiles = [LinuxProfile.V612, LinuxProfile.V619];
+
     private static readonly FaultPoint[] Points =
         [FaultPoint.PageAlloc, FaultPoint.Slab, FaultPoint.DevicePage, CopyFaults.Page, CopyFaults.Queue];
 
@@ -43,11 +45,13 @@ public sealed class DeviceMirrorFailNthTests
 
     [Test]
     public void Failure_OfEachCall_LeaksNothingAndShowsNoStaleByte(
-        [ValueSource(nameof(Scenarios))] Scenario scenario, [ValueSource(nameof(Kinds))] MirrorMemoryKind kind)
+        [ValueSource(nameof(Scenarios))] Scenario scenario,
+        [ValueSource(nameof(Kinds))] MirrorMemoryKind kind,
+        [ValueSource(nameof(Profiles))] LinuxProfile profile)
     {
         foreach (FaultPoint point in Points)
         {
-            int failures = FailEach(scenario, kind, point, trustsDrivers: false, out string? stale);
+            int failures = FailEach(scenario, kind, point, trustsDrivers: false, out string? stale, profile);
             Assert.That(stale, Is.Null, $"{point}");
             Assert.That(failures, scenario.Reaches(kind).Contains(point) ? Is.Positive : Is.GreaterThanOrEqualTo(0), $"{point} is come to");
         }
@@ -67,12 +71,13 @@ public sealed class DeviceMirrorFailNthTests
     }
 
     // Fails the first call, the second, and so on until none is left to fail.
-    private static int FailEach(Scenario scenario, MirrorMemoryKind kind, FaultPoint point, bool trustsDrivers, out string? stale)
+    private static int FailEach(
+        Scenario scenario, MirrorMemoryKind kind, FaultPoint point, bool trustsDrivers, out string? stale, LinuxProfile? profile = null)
     {
         stale = null;
         for (int nth = 1; nth < MostCalls && stale is null; nth++)
         {
-            using var rig = new MirrorRig(kind, deviceMiB: 2, hasOwnEngines: true);
+            using var rig = new MirrorRig(kind, deviceMiB: 2, hasOwnEngines: true, profile);
             using var run = new Run(rig);
             scenario.Prepare(run);
             rig.Machine.Faults.FailNth(point, (ulong)nth);

@@ -36,6 +36,14 @@ internal sealed class DeviceMirrorMachine
     public Property CoherentDevices_WhereCopiesAndPagesFail_AgreeWithTheDictionary() =>
         new Programs(MirrorMemoryKind.Coherent) { Fails = true }.ToProperty();
 
+    [FsCheck.NUnit.Property(MaxTest = 50)]
+    public Property PrivateDevices_OfTheNewerKernel_AgreeWithTheDictionary() =>
+        new Programs(MirrorMemoryKind.Private) { Fails = true, Profile = LinuxProfile.V619 }.ToProperty();
+
+    [FsCheck.NUnit.Property(MaxTest = 50)]
+    public Property CoherentDevices_OfTheNewerKernel_AgreeWithTheDictionary() =>
+        new Programs(MirrorMemoryKind.Coherent) { Fails = true, Profile = LinuxProfile.V619 }.ToProperty();
+
     [Test]
     public void Program_AsARecording_ReplaysWithoutDivergence([Values] MirrorMemoryKind kind)
     {
@@ -156,6 +164,9 @@ internal sealed class DeviceMirrorMachine
         /// <summary>Whether devices evict their memory by themselves, which no recording can tell.</summary>
         public bool CanEvict { get; init; } = true;
 
+        /// <summary>Which kernel.</summary>
+        public LinuxProfile Profile { get; init; } = LinuxProfile.V612;
+
         /// <summary>Puts a fault in.</summary>
         public Action<AddressSpaces>? Plant { get; init; }
 
@@ -164,7 +175,7 @@ internal sealed class DeviceMirrorMachine
 
         public override int MaxOperations => Size;
 
-        public override MirrorWorld StartActual() => Last = new MirrorWorld(kind, Plant);
+        public override MirrorWorld StartActual() => Last = new MirrorWorld(kind, Plant, Profile);
 
         public override ReferenceWorld StartModel() => new();
 

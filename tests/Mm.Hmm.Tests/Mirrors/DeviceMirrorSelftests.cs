@@ -7,8 +7,7 @@ namespace Mm.Hmm.Tests.Mirrors;
 
 /// <summary>The kernel's tests of HMM under their names, each on private and on coherent memory.</summary>
 /// <remarks>
-/// <b>Linux:</b> tools/testing/selftests/mm/hmm-tests.c (v6.12). Left out: AnonWriteHugetlbfs, as there is no hugetlb, and
-/// Mixedmap, as no driver can make such an area yet.
+/// <b>Linux:</b> tools/testing/selftests/mm/hmm-tests.c (v6.12). Left out: AnonWriteHugetlbfs, as there is no hugetlb.
 /// </remarks>
 [TestFixture(MirrorMemoryKind.Private)]
 [TestFixture(MirrorMemoryKind.Coherent)]

@@ -15,12 +15,13 @@ internal sealed class MirrorRig : IDisposable
     private readonly bool hasOwnEngines;
 
     internal MirrorRig(
-        MirrorMemoryKind kind = MirrorMemoryKind.Private, ulong deviceMiB = 4, bool hasOwnEngines = false)
+        MirrorMemoryKind kind = MirrorMemoryKind.Private, ulong deviceMiB = 4, bool hasOwnEngines = false, LinuxProfile? profile = null)
     {
         Kind = kind;
         this.hasOwnEngines = hasOwnEngines;
         Machine = Machine.CreateBuilder()
             .AddRam(new NodeId(0), new PhysRange(PhysAddr.Zero, ByteCount.FromMiB(RamMiB)))
+            .WithProfile(profile ?? LinuxProfile.V612)
             .Build();
         Devices = [MakeDevice(0, deviceMiB), MakeDevice(1, deviceMiB)];
         Machine.Spaces.TryCreate(out AddressSpace? space).ThrowIfError();

@@ -15,11 +15,12 @@ internal sealed class MirrorWorld : IDisposable
     private readonly StringBuilder lines = new();
     private bool isFailed;
 
-    internal MirrorWorld(MirrorMemoryKind kind, Action<AddressSpaces>? plant = null)
+    internal MirrorWorld(MirrorMemoryKind kind, Action<AddressSpaces>? plant = null, LinuxProfile? profile = null)
     {
         this.kind = kind;
         Machine = Machine.CreateBuilder()
             .AddRam(new NodeId(0), new PhysRange(PhysAddr.Zero, ByteCount.FromMiB(4)))
+            .WithProfile(profile ?? LinuxProfile.V612)
             .Build();
         Devices = [MakeDevice(0), MakeDevice(1)];
         plant?.Invoke(Machine.Spaces);

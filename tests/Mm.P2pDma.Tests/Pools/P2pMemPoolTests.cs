@@ -5,7 +5,7 @@ using static Mm.P2pDma.Tests.PciRig;
 
 namespace Mm.P2pDma.Tests.Pools;
 
-public sealed class P2pMemPoolTests
+public sealed partial class P2pMemPoolTests
 {
     [Test]
     public void TryAllocate_OddSize_TakesWholePagesFromTheStart()
@@ -94,66 +94,6 @@ public sealed class P2pMemPoolTests
         memory.Dispose();
         memory.Dispose();
         Assert.That((pool.Available, memory.Pagemap.References, memory.IsHeld), Is.EqualTo((pool.Size, 0L, false)));
-    }
-
-    [Test]
-    public void TryAllocatePages_EveryPage_HoldsAReference()
-    {
-        using var rig = new PciRig();
-        P2pMemPool pool = Pool(rig);
-        var seen = new List<PhysAddr>();
-        pool.TryAllocatePages(new ByteCount(0x3000), Insert, out IReadOnlyList<P2pMemory> pages).ThrowIfError();
-        Assert.That(seen, Is.EqualTo(pages.Select(page => page.Range.Start)));
-        Assert.That(pages[0].Pagemap.References, Is.EqualTo(3));
-        pages[1].Dispose();
-        using P2pMemory reused = Take(pool, 0x1000);
-        Assert.That(reused.Range, Is.EqualTo(pages[1].Range));
-        pages[0].Dispose();
-        pages[2].Dispose();
-
-        Errno Insert(PhysAddr page)
-        {
-            seen.Add(page);
-            return Errno.Ok;
-        }
-    }
-
-    [Test] // M5
-    public void TryAllocatePages_NthInsertRefused_GivesEveryPageAndReferenceBack([Range(1, 4)] int nth)
-    {
-        using var rig = new PciRig();
-        P2pMemPool pool = Pool(rig);
-        int calls = 0;
-        Errno errno = pool.TryAllocatePages(
-            new ByteCount(0x4000), _ => ++calls == nth ? Errno.ENOMEM : Errno.Ok, out IReadOnlyList<P2pMemory> pages);
-        Assert.That((errno, pages.Count), Is.EqualTo((Errno.ENOMEM, 0)));
-        PeerPagemap map = rig.System.Pagemaps.Collect()[0];
-        Assert.That((pool.Available, map.References), Is.EqualTo((pool.Size, 0L)));
-        rig.System.TryUnbind(Nvme).ThrowIfError();
-        Assert.That(map.IsDead, Is.True, "unbind does not wait for ever");
-    }
-
-    [Test]
-    public void TryAllocatePages_PagemapDiesMeanwhile_IsENODEVAndGivesAllBack()
-    {
-        using var rig = new PciRig();
-        P2pMemPool pool = Pool(rig);
-        PeerPagemap map = rig.System.Pagemaps.Collect()[0];
-        Errno errno = pool.TryAllocatePages(new ByteCount(0x2000), Insert, out _);
-        Assert.That((errno, pool.Available, map.IsDead), Is.EqualTo((Errno.ENODEV, pool.Size, true)));
-
-        Errno Insert(PhysAddr page)
-        {
-            map.Kill();
-            return Errno.Ok;
-        }
-    }
-
-    [Test]
-    public void TryAllocatePages_NotWholePages_IsEINVAL([Values(0UL, 1UL, 0x1001UL)] ulong size)
-    {
-        using var rig = new PciRig();
-        Assert.That(Pool(rig).TryAllocatePages(new ByteCount(size), _ => Errno.Ok, out _), Is.EqualTo(Errno.EINVAL));
     }
 
     // First fit against a naive array of pages. Bits: 0-6 pages, 7 free instead, 8-15 which.

@@ -9,7 +9,7 @@ public sealed class RoomDependencyTests
     // in a project's root stand before all rooms.
     private static readonly Dictionary<string, string[]> Rooms = new(StringComparer.Ordinal)
     {
-        ["Mm.Core"] = ["Checks", "Tracing", "Native", "Locking", "Frames", "Pagemaps", "PhysRanges", "Notifiers", "Spaces", "Dma"],
+        ["Mm.Core"] = ["Checks", "Tracing", "Native", "Locking", "Frames", "Pagemaps", "PhysRanges", "Notifiers", "Policies", "Spaces", "Dma"],
         ["Mm.P2pDma"] =
         [
             "Topologies",
@@ -21,7 +21,11 @@ public sealed class RoomDependencyTests
         ],
         ["Mm.Hmm"] = ["Faulting", "Copying", "Migration", "Exclusive", "Mirrors"],
         ["Mm.DmaBuf"] = ["Fences", "Reservations", "Buffers", "Attachments", "Exporters"],
-        ["Mm.Devices"] = ["Iommufd", "Nics/PagePools", "Nvme", "Rdma", "Vfio"],
+        ["Mm.Devices"] =
+        [
+            "Iommufd", "Gpus/Vram", "Gpus/Objects", "Gpus/Svm", "Gpus", "Nics/PagePools", "Nics/Flows", "Nics/Queues", "Nics/Bindings",
+            "Nics/Sockets", "Nics/ZeroCopy", "Nics", "Nvme", "Rdma", "Vfio", "Ledgers",
+        ],
     };
 
     // What stands before the rooms inside its room, as their words do, and yet opens them all.

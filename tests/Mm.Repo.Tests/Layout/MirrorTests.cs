@@ -12,6 +12,9 @@ public sealed class MirrorTests
     {
         ["tests/Mm.Core.Tests/AllocationGateTests.cs"] = "zero managed bytes on the hot paths of many rooms",
         ["tests/Mm.Core.Tests/PhysRanges/MachineOwnersTests.cs"] = "the owners of a machine's ranges, which several sources tell",
+        ["tests/Mm.Hmm.Tests/Seeds/PolicyByDeviceTests.cs"] = "a demand of the seeds, through spaces, policies and mirrors",
+        ["tests/Mm.Devices.Tests/Seeds/NetmemWithoutPageTests.cs"] = "a demand of the mails, over devices and buffers",
+        ["tests/Mm.Devices.Tests/Seeds/OneAllocatorTests.cs"] = "a demand of the mails, over devices and buffers",
         ["tests/Mm.P2pDma.Tests/Importers/HostileFilesTests.cs"] = "files made to hurt through all XML and JSON importers",
         ["tests/Mm.P2pDma.Tests/Importers/RealXmlMachinesTests.cs"] = "real files through all XML importers",
         ["tests/Mm.P2pDma.Tests/Importers/RealSysfsMachinesTests.cs"] = "real trees through all sysfs importers",

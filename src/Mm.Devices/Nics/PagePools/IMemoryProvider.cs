@@ -18,6 +18,12 @@ public interface IMemoryProvider
     /// </returns>
     Errno TryBegin(PagePool pool);
 
+    /// <summary>The pool is about to ask for buffers: give back what users have returned, which the pool then uses first.</summary>
+    /// <param name="pool">The pool.</param>
+    void Collect(PagePool pool)
+    {
+    }
+
     /// <summary>Gives a buffer.</summary>
     /// <param name="pool">The pool.</param>
     /// <param name="buffer">The buffer; null when refused.</param>

@@ -101,9 +101,9 @@ public sealed partial class PagePool
         }
     }
 
-    internal void Put(PoolBuffer buffer, ByteCount written)
+    internal void Put(PoolBuffer buffer, ByteCount written, int users = 1)
     {
-        if (buffer.Unreference(1) == 0)
+        if (buffer.Unreference(users) == 0)
         {
             PutWhole(buffer, written);
         }

@@ -202,7 +202,7 @@ public sealed partial class PagePool : IDisposable
             return TakeCached();
         }
 
-        return Refill() ?? (Options.Provider is null ? TakeNew() : (PoolBuffer?)TakeProvided());
+        return Refill() ?? (Options.Provider is null ? TakeNew() : TakeProvided());
     }
 
     private PoolBuffer TakeCached()
@@ -269,9 +269,20 @@ public sealed partial class PagePool : IDisposable
         return TakeCached();
     }
 
-    private NetIov? TakeProvided()
+    private PoolBuffer? TakeProvided()
     {
-        if (!Options.Provider!.TryAllocate(this, out NetIov? memory).IsOk)
+        Options.Provider!.Collect(this);
+        if (cacheCount > 0)
+        {
+            return TakeCached();
+        }
+
+        if (Volatile.Read(ref ringCount) > 0 && Refill() is { } returned)
+        {
+            return returned; // without a NAPI context they went into the ring
+        }
+
+        if (!Options.Provider.TryAllocate(this, out NetIov? memory).IsOk)
         {
             return null;
         }

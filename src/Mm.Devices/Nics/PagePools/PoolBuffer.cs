@@ -27,6 +27,9 @@ public abstract class PoolBuffer
     /// <summary>Splits it among so many users.</summary>
     internal void Fragment(long count) => Volatile.Write(ref users, count);
 
+    /// <summary>One more user, beside one who stays meanwhile.</summary>
+    internal void AddUser() => Interlocked.Increment(ref users);
+
     /// <summary>Takes users away.</summary>
     /// <returns>How many are left; with none left it is whole again, for one.</returns>
     internal long Unreference(long count)

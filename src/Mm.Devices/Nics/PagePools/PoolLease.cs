@@ -14,6 +14,12 @@ public readonly struct PoolLease : IDisposable
 {
     private readonly int generation;
 
+    private PoolLease(PoolLease other)
+    {
+        this = other;
+        other.Memory.Buffer!.AddUser();
+    }
+
     internal PoolLease(PoolBuffer buffer, ByteCount offset, ByteCount length)
     {
         Memory = new Netmem(buffer);
@@ -49,6 +55,17 @@ public readonly struct PoolLease : IDisposable
             ThrowIfStale();
             buffer.Pool!.Put(buffer, written);
         }
+    }
+
+    /// <summary>Another lease of the same bytes: the buffer is back when both are disposed.</summary>
+    /// <returns>The other lease; the caller disposes it.</returns>
+    /// <exception cref="InvalidOperationException">It has nothing.</exception>
+    /// <exception cref="ObjectDisposedException">It was given back before.</exception>
+    /// <remarks><b>Linux:</b> page_pool_ref_netmem (v6.12).</remarks>
+    public PoolLease Share()
+    {
+        ThrowIfStale();
+        return IsEmpty ? throw new InvalidOperationException("an empty lease is not shared") : new PoolLease(this);
     }
 
     internal void ThrowIfStale() =>

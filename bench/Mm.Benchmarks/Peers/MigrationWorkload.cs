@@ -1,0 +1,89 @@
+using System.Diagnostics;
+using Mm.Core;
+using Mm.Core.Spaces;
+using Mm.Hmm.Mirrors;
+
+namespace Mm.Benchmarks.Peers;
+
+/// <summary>256 MiB of a process, whose pages lie in RAM in no order, and a device with memory for all of them.</summary>
+internal sealed class MigrationWorkload
+{
+    private const int Pages = 1 << 16;
+    private const ulong Seed = 17;
+
+    private readonly byte[] word = new byte[8];
+    private readonly AddressSpace space;
+    private readonly DeviceMirror mirror;
+    private readonly VirtRange memory;
+
+    internal MigrationWorkload()
+    {
+        Machine machine = Machine.CreateBuilder()
+            .AddRam(new NodeId(0), new PhysRange(PhysAddr.Zero, ByteCount.FromMiB(768)))
+            .Build();
+        MirrorDevice.TryCreatePrivate(machine, "gpu", new PageCount(Pages).ToBytes(), out MirrorDevice? device).ThrowIfError();
+        machine.Spaces.TryCreate(out AddressSpace? process).ThrowIfError();
+        space = process!;
+        device!.TryOpen(space, out DeviceMirror? opened).ThrowIfError();
+        mirror = opened!;
+        var traits = new AreaTraits(AreaKind.AnonymousPrivate, AreaAccess.ReadWrite);
+        space.TryMap(new AreaRequest(new PageCount(Pages).ToBytes(), traits), out memory).ThrowIfError();
+        foreach (int page in Shuffled())
+        {
+            Touch((ulong)page);
+        }
+    }
+
+    /// <summary>To the device and back; a figure is one page, one way.</summary>
+    internal Repetition ThereAndBack()
+    {
+        long begin = Stopwatch.GetTimestamp();
+        RequireAll(mirror.TryMigrateToDevice(memory, out PageCount moved), moved);
+        RequireAll(mirror.TryMigrateToSystem(memory, out moved), moved);
+        return new Repetition(Stopwatch.GetElapsedTime(begin).TotalNanoseconds / (2 * Pages), 0);
+    }
+
+    /// <summary>The CPU touches page after page that is on the device: fault, allocation, copy, mapping, and on.</summary>
+    internal Repetition Faults()
+    {
+        RequireAll(mirror.TryMigrateToDevice(memory, out PageCount moved), moved);
+        long begin = Stopwatch.GetTimestamp();
+        for (ulong page = 0; page < Pages; page++)
+        {
+            Touch(page);
+        }
+
+        return new Repetition(Stopwatch.GetElapsedTime(begin).TotalNanoseconds / Pages, 0);
+    }
+
+    private static void RequireAll(Errno errno, PageCount moved)
+    {
+        errno.ThrowIfError();
+        if (moved.Value != Pages)
+        {
+            throw new InvalidOperationException($"only {moved} of {Pages} pages moved");
+        }
+    }
+
+    private static int[] Shuffled()
+    {
+        int[] order = [.. Enumerable.Range(0, Pages)];
+        ulong state = Seed;
+        for (int index = order.Length - 1; index > 0; index--)
+        {
+            int other = (int)(PhysRanges.Fragments.Next(ref state) % (ulong)(index + 1));
+            (order[index], order[other]) = (order[other], order[index]);
+        }
+
+        return order;
+    }
+
+    private void Touch(ulong page)
+    {
+        FaultResult result = space.Write(memory.Start.AddChecked(new PageCount(page).ToBytes()), word);
+        if (result != FaultResult.Done)
+        {
+            throw new InvalidOperationException($"the process got a signal: {result}");
+        }
+    }
+}

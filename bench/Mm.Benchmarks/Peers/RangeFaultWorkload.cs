@@ -1,0 +1,91 @@
+using System.Diagnostics;
+using Mm.Core;
+using Mm.Core.Notifiers;
+using Mm.Core.Spaces;
+using Mm.Hmm.Faulting;
+
+namespace Mm.Benchmarks.Peers;
+
+/// <summary>The workloads of <c>pagetable.c</c> through the public API: a populated 1 GiB, locks and sequences included.</summary>
+internal sealed class RangeFaultWorkload
+{
+    private const int Pages = 1 << 18;
+
+    private static readonly VirtRange Memory = new(new VirtAddr(0x1000_0000_0000), ByteCount.FromGiB(1));
+    private static readonly ByteCount Window = ByteCount.FromKiB(64);
+
+    private readonly AddressSpace space;
+    private readonly IntervalNotifier notifier;
+    private readonly HmmRange whole;
+    private readonly HmmRange window;
+
+    internal RangeFaultWorkload()
+    {
+        Machine machine = Machine.CreateBuilder()
+            .AddRam(new NodeId(0), new PhysRange(PhysAddr.Zero, ByteCount.FromMiB(1536)))
+            .Build();
+        machine.Spaces.TryCreate(out AddressSpace? created).ThrowIfError();
+        space = created!;
+        var request = new AreaRequest(Memory.Length, new AreaTraits(AreaKind.AnonymousPrivate, AreaAccess.ReadWrite))
+        {
+            At = Memory.Start,
+            Placement = AreaPlacement.Fixed,
+        };
+        space.TryMap(request, out _).ThrowIfError();
+        space.TryPopulateWrite(Memory.Start, Memory.Length).ThrowIfError();
+        space.Notifiers.TryInsert(Memory.Start, Memory.Length, new Listener(), out IntervalNotifier? inserted).ThrowIfError();
+        notifier = inserted!;
+        whole = new HmmRange(notifier);
+        window = new HmmRange(notifier);
+    }
+
+    /// <summary>One call.</summary>
+    internal Repetition Whole()
+    {
+        long begin = Stopwatch.GetTimestamp();
+        Fault(whole, Memory);
+        double nanoseconds = Stopwatch.GetElapsedTime(begin).TotalNanoseconds / Pages;
+        return new Repetition(nanoseconds, CountWritable(whole));
+    }
+
+    /// <summary>A call for each 64 KiB.</summary>
+    internal Repetition Windows()
+    {
+        ulong valid = 0;
+        long begin = Stopwatch.GetTimestamp();
+        for (ulong at = 0; at < Memory.Length.Value; at += Window.Value)
+        {
+            Fault(window, new VirtRange(new VirtAddr(Memory.Start.Value + at), Window));
+            valid += window.Pfns[^1].IsWritable ? 16UL : 0;
+        }
+
+        return new Repetition(Stopwatch.GetElapsedTime(begin).TotalNanoseconds / Pages, valid);
+    }
+
+    private void Fault(HmmRange range, VirtRange wanted)
+    {
+        range.Reset(wanted);
+        range.Sequence = notifier.ReadBegin();
+        RangeFault.TryFault(space, range).ThrowIfError();
+    }
+
+    private static ulong CountWritable(HmmRange range)
+    {
+        ulong valid = 0;
+        foreach (HmmPfn page in range.Pfns)
+        {
+            valid += page.IsWritable ? 1UL : 0;
+        }
+
+        return valid;
+    }
+
+    private sealed class Listener : IIntervalListener
+    {
+        public bool Invalidate(IntervalNotifier notifier, in NotifierRange range, NotifierSequence sequence)
+        {
+            notifier.SetSequence(sequence);
+            return true;
+        }
+    }
+}

@@ -1,0 +1,118 @@
+using Mm.Core;
+using Mm.Core.Dma;
+using Mm.Devices.Gpus;
+using Mm.Devices.Gpus.Objects;
+using Mm.DmaBuf.Attachments;
+using Mm.DmaBuf.Buffers;
+using Mm.DmaBuf.Fences;
+using Mm.DmaBuf.Reservations;
+using Mm.P2pDma.Topologies;
+
+namespace Mm.Devices.Tests.Gpus;
+
+internal sealed class GpuTests
+{
+    [Test]
+    public void Start_Refused_LeavesTheFunctionToOthers()
+    {
+        using var rig = new GpuRig();
+        PciPlace second = PciAddress.Parse("0000:07:00.0");
+        GpuOptions options = rig.Options with { Name = "gpu1" };
+        Assert.That(Start(rig, PciAddress.Parse("0000:99:00.0"), options), Is.EqualTo(Errno.ENODEV));
+        Assert.That(Start(rig, second, options with { Memory = ByteCount.FromKiB(4) }), Is.EqualTo(Errno.EINVAL));
+        Assert.That(Start(rig, second, options with { MemoryBar = 5 }), Is.EqualTo(Errno.EINVAL));
+        Assert.That(Start(rig, second, options with { DoorbellBar = 1 }), Is.EqualTo(Errno.EINVAL));
+        Assert.That(Start(rig, second, options with { Memory = new ByteCount(1UL << 52) }), Is.EqualTo(Errno.ERANGE));
+        Assert.That(Start(rig, GpuRig.Place, options), Is.EqualTo(Errno.EBUSY));
+        Gpu.TryCreate(rig.Pci, rig.System, second, options, out Gpu? gpu).ThrowIfError();
+        gpu!.Dispose();
+    }
+
+    [Test]
+    public void Memory_IsLargerThanItsBar()
+    {
+        using var rig = new GpuRig();
+        Assert.That(rig.Gpu.Memory.VisiblePages, Is.LessThan(rig.Gpu.Memory.Pages));
+        Assert.That($"{rig.Gpu}", Is.EqualTo("gpu0: 4 MiB of memory, 1 MiB behind BAR 1"));
+        Assert.That((rig.Gpu.State, rig.Gpu.Dma.Id), Is.EqualTo((DeviceState.Working, rig.Gpu.Id)));
+    }
+
+    [Test]
+    public void Reset_EndsWorkAndAddresses_AndKeepsTheBytes()
+    {
+        using var rig = new GpuRig();
+        using GpuObject shared = rig.Create(2, GpuPlaces.VisibleVram);
+        byte[] bytes = GpuRig.Bytes(2 * GpuRig.Page, 8);
+        GpuRig.Write(shared, 0, bytes);
+        using BufferHandle handle = GpuRig.Export(shared);
+        var importer = new TellingImporter();
+        using BufferAttachment near = GpuRig.Attach(handle, rig.Near, importer);
+        using BufferMapping mapping = GpuRig.Map(near);
+        shared.TryBeginWork(SyncAccess.Write, out GpuWork? work).ThrowIfError();
+
+        rig.Gpu.Reset();
+
+        Assert.That(work!.Fence.GetStatus(), Is.EqualTo(FenceStatus.Failed(Errno.ECANCELED)));
+        Assert.That(work.TryWrite(ByteCount.Zero, [1]), Is.EqualTo(Errno.ECANCELED));
+        Assert.That((mapping.IsValid, importer.Notices), Is.EqualTo((false, new List<MoveNotice> { MoveNotice.Revoked, MoveNotice.Restored })));
+        Assert.That(GpuRig.Read(near), Is.EqualTo(bytes));
+        work.Dispose();
+        GpuRig.Write(shared, 0, [1]);
+    }
+
+    [Test]
+    public void Remove_WhileInUse_LeavesErrorsAndNoAddress()
+    {
+        using var rig = new GpuRig();
+        using GpuObject shared = rig.Create(2, GpuPlaces.VisibleVram);
+        using GpuObject hidden = rig.Create(1);
+        using BufferHandle handle = GpuRig.Export(shared);
+        using BufferAttachment near = GpuRig.Attach(handle, rig.Near, new TellingImporter());
+        using BufferMapping mapping = GpuRig.Map(near);
+        DmaAddr address = mapping.Segments[0].Address;
+        shared.TryBeginWork(SyncAccess.Read, out GpuWork? work).ThrowIfError();
+
+        rig.Gpu.Remove();
+        rig.Gpu.Remove();
+        rig.Gpu.Reset();
+
+        Assert.That((rig.Gpu.State, shared.IsGone), Is.EqualTo((DeviceState.Removed, true)));
+        Assert.That(work!.TryRead(ByteCount.Zero, new byte[1]), Is.EqualTo(Errno.ENODEV));
+        Assert.That(rig.Near.Port.TryRead(address, new byte[1], out _), Is.EqualTo(Errno.EFAULT));
+        Assert.That(near.TryMap(DmaDirection.ToDevice, out _), Is.EqualTo(Errno.ENODEV));
+        Assert.That(shared.TryExport(out _), Is.EqualTo(Errno.ENODEV));
+        Assert.That(shared.TryBeginWork(SyncAccess.Read, out _), Is.EqualTo(Errno.ENODEV));
+        Assert.That(hidden.TryMoveTo(GpuPlaces.Ram), Is.EqualTo(Errno.ENODEV));
+        Assert.That(rig.Gpu.TryCreateObject(new GpuObjectRequest(new ByteCount(1)), out _), Is.EqualTo(Errno.ENODEV));
+        Assert.That(rig.Gpu.Dma.IsAttached, Is.False);
+        Assert.That(rig.Pci.Bars.Count, Is.Zero);
+    }
+
+    [Test]
+    public void Report_TellsWhoHoldsWhat()
+    {
+        using var rig = new GpuRig();
+        Assert.That(rig.Ledger(), Is.Empty);
+        using GpuObject target = rig.Create(3, GpuPlaces.VisibleVram);
+        using BufferHandle handle = GpuRig.Export(target);
+        using BufferAttachment near = GpuRig.Attach(handle, rig.Near, new TellingImporter());
+        target.TryBeginWork(SyncAccess.Read, out GpuWork? work).ThrowIfError();
+        rig.Gpu.Doorbells.TryGive(out GpuDoorbell? bell).ThrowIfError();
+        string[] lines = [.. rig.Ledger().Select(static entry => $"{entry.Holder}: {entry.Count} {entry.Kind}, {entry.Held}")];
+        Assert.That(lines, Is.EqualTo((string[])
+        [
+            "gpu0 bo 1: 3 Page, VisibleVram",
+            "gpu0 bo 1: 1 Fence, bo 1",
+            "gpu0 bo 1: 1 Handle, bo 1",
+            "gpu0 bo 1: 1 Attachment, dma-buf 1",
+            "gpu0 bo 1: 3 Handle, dma-buf 1",
+            "gpu0 doorbell 0: 1 Handle, dma-buf 2",
+        ]));
+        Assert.That(rig.Ledger().TrueForAll(entry => entry.Owner == rig.Gpu.Id), Is.True);
+        work!.Dispose();
+        bell!.Dispose();
+    }
+
+    private static Errno Start(GpuRig rig, PciPlace place, GpuOptions options) =>
+        Gpu.TryCreate(rig.Pci, rig.System, place, options, out _);
+}
