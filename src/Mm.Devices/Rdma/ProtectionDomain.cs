@@ -70,8 +70,8 @@ public sealed class ProtectionDomain
     /// <param name="length">How many bytes.</param>
     /// <param name="access">What the region allows.</param>
     /// <param name="region">The region; null when refused. The caller disposes it.</param>
-    /// <returns>Ok; ENODEV: the context is closed; EINVAL: as <see cref="TryRegister"/>; ENOMEM: no memory; EAGAIN: taken away before it was registered; EREMOTEIO: out of the NIC's reach; and what the
-    /// driver refuses with.</returns>
+    /// <returns>Ok; ENODEV: the context is closed; EINVAL: as <see cref="TryRegister"/>; ENOMEM: no memory; EAGAIN: taken away
+    /// before it was registered; EREMOTEIO: out of the NIC's reach; and what the driver refuses with.</returns>
     public Errno TryRegisterPeer(
         IPeerMemory peer, VirtAddr start, ByteCount length, RegionAccess access, out MemoryRegion? region)
     {

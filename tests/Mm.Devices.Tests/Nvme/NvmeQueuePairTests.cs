@@ -165,7 +165,7 @@ internal sealed class NvmeQueuePairTests
         Assert.That((rig.Drive.Process(), rig.Queue.Reap(), rig.Queue.InFlight), Is.EqualTo((15, 15, 0)));
         for (int round = 0; round < 40; round++)
         {
-            rig.Queue.TryTransfer(NvmeOpcode.Read, rig.Blocks, default, rig.List(ram)); // the rings turn over, phases with them
+            rig.Queue.TryTransfer(NvmeOpcode.Read, rig.Blocks, default, rig.List(ram)).ThrowIfError(); // the rings turn over, phases with them
         }
 
         Assert.That(rig.Queue.TryTransfer(NvmeOpcode.Read, rig.Blocks, default, rig.List(ram)), Is.EqualTo(Errno.Ok));

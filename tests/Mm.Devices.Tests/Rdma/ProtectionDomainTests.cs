@@ -1,5 +1,4 @@
 using Mm.Core;
-using Mm.Core.Frames;
 using Mm.Core.Spaces;
 using Mm.Devices.Rdma;
 using Mm.DmaBuf.Buffers;

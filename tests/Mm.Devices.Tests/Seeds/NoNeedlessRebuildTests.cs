@@ -1,4 +1,3 @@
-using Mm.Core;
 using Mm.Devices.Rdma;
 using Mm.Devices.Tests.Rdma;
 using Mm.DmaBuf.Buffers;

@@ -6,7 +6,6 @@ using Mm.P2pDma;
 using Mm.P2pDma.Machines;
 using Mm.P2pDma.Mapping;
 using Mm.P2pDma.Providers;
-using Mm.P2pDma.Routing;
 using Mm.P2pDma.Topologies;
 
 namespace Mm.Devices.Tests.Seeds;
