@@ -1,4 +1,5 @@
 using Mm.Core.Dma;
+using Mm.Core.Native;
 using Mm.Core.PhysRanges;
 using static Mm.Core.Tests.Dma.DmaRig;
 
@@ -31,6 +32,29 @@ public sealed class DmaPortTests
         Assert.That((FirstByte(rig, Peer), FirstByte(rig, far)), Is.EqualTo(((byte)(fill - 2), (byte)(fill - 1))));
         Assert.That(FirstByte(rig, Ram), Is.EqualTo(1));
         Assert.That(rig.Machine.Dma.Diagnostics.Count, Is.Zero);
+    }
+
+    [Test]
+    public void TryLease_OfAMapping_LendsItsBytesAsFarAsTheyGo([Values] bool translated)
+    {
+        using var rig = new DmaRig();
+        DmaDevice device = translated ? rig.Translated() : rig.Direct();
+        using (DmaMapping mapping = Map(rig, device, DmaDirection.FromDevice, Ram))
+        {
+            DmaAddr start = mapping.Segments[0].Address;
+            device.Port.TryLease(start, new ByteCount(0x10_0000), IoAccess.Write, out SpanLease lease, out _).ThrowIfError();
+            using (lease)
+            {
+                Assert.That(lease.Length.Value, Is.InRange(1UL, Ram.Length.Value));
+                lease.Bytes[0] = 0x5a;
+            }
+
+            Assert.That(FirstByte(rig, Ram), Is.EqualTo(0x5a));
+            Assert.That(device.Port.TryLease(start, new ByteCount(1), IoAccess.Read, out _, out DmaFault fault), Is.EqualTo(Errno.EFAULT));
+            Assert.That(fault.Kind, Is.EqualTo(DmaFaultKind.ReadDenied));
+            Assert.That(
+                () => device.Port.TryLease(start, ByteCount.Zero, IoAccess.Write, out _, out _), Throws.InstanceOf<ArgumentOutOfRangeException>());
+        }
     }
 
     [Test]
