@@ -63,19 +63,19 @@ public sealed partial class BounceBuffers : IDisposable
     {
         buffers = null;
         ulong count = (length.Value + MaxRun.Value - 1) / MaxRun.Value;
-        var blocks = new List<PageRef>();
-        while ((ulong)blocks.Count < count)
+        var taking = new List<PageRef>();
+        while ((ulong)taking.Count < count)
         {
             if (!allocator.TryAllocate(AllocationRequest.Dma32 with { Order = BlockOrder }, out PageRef block).IsOk)
             {
-                blocks.ForEach(static taken => taken.Dispose());
+                taking.ForEach(static each => each.Dispose());
                 return Errno.ENOMEM;
             }
 
-            blocks.Add(block);
+            taking.Add(block);
         }
 
-        buffers = new BounceBuffers([.. blocks], leaser);
+        buffers = new BounceBuffers([.. taking], leaser);
         return Errno.Ok;
     }
 

@@ -16,10 +16,10 @@ public sealed partial class AddressSpace
         ThrowIfEnded();
         ThrowUnlessLike(pages.Length, status.Length, nameof(status));
         using SpaceLock.Held held = Lock.EnterRead();
-        var moves = new NodeMoves(this, new MoveQueue(Owner));
+        var query = new NodeMoves(this, new MoveQueue(Owner));
         for (int index = 0; index < pages.Length; index++)
         {
-            status[index] = moves.StatusOf(pages[index]);
+            status[index] = query.StatusOf(pages[index]);
         }
     }
 
