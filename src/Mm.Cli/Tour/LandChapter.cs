@@ -18,7 +18,8 @@ internal static class LandChapter
     {
         using var wire = new TourWire(stage, queues: 3);
         using NicControl control = wire.Nic.OpenControl();
-        stage.Check(!stage.Pci.Pools.TryFind(stage.Gpu.Place, out _), "the GPU's driver is the only allocator of its memory: there is no pool");
+        bool hasPool = stage.Pci.Pools.TryFind(stage.Gpu.Place, out _);
+        stage.Check(!hasPool, "the GPU's driver is the only allocator of its memory: there is no pool");
         stage.Say($"{stage.DirectNic.Place} has three queues: 0 for everybody, 1 bound to P's piece of the GPU, 2 to Q's.");
         DeviceMemoryBinding ofP = wire.Bind(control, First, Piece, queue: 1);
         DeviceMemoryBinding ofQ = wire.Bind(control, Second, Piece, queue: 2);

@@ -24,5 +24,10 @@ internal static class TourChapters
         new("land", "Let packets land in GPU memory: each process's in its own, by one allocator", LandChapter.Tell),
         new("unreadable", "Receive into memory without pages: the CPU is refused, tokens come back", UnreadableChapter.Tell),
         new("pin", "Pin part of an array: it stays, says why, and goes once it is let go", PinChapter.Tell),
+        new("allocator", "Receive packets into a GPU's memory, whose driver stays its one allocator", OneAllocatorChapter.Tell),
+        new("destination", "Migrate to where the driver chooses, copied by the device", DestinationChapter.Tell),
+        new("copyfails", "Let the device's copies fail: nothing leaks, and no stale byte is seen", CopyFailsChapter.Tell),
+        new("devicefault", "Let a GPU fault where nobody has been: memory of its own, and files refuse", DeviceFaultChapter.Tell),
+        new("exports", "Share a BAR in 64 pieces: one provider, one list through the DMA API, gone with its driver", ExportsChapter.Tell),
     ];
 }

@@ -32,13 +32,17 @@ internal static class UnreadableChapter
         receiver.TryReceive(new byte[payload.Length], ReceiveFlags.DeviceMemory, controls, out _).ThrowIfError();
         foreach (ReceiveControl message in controls.Messages.Take(2))
         {
-            stage.Say($"  {message.Kind}: {message.Size} at 0x{message.Offset.Value:x} of binding {message.Binding}, token {message.Token}");
+            stage.Say($"  {message.Size} at 0x{message.Offset.Value:x} of binding {message.Binding}, token {message.Token}");
         }
 
         stage.Say($"  … and {controls.Messages.Count - 2} more");
-        stage.Check(wire.ReadGpu(Start, controls.Messages).AsSpan().SequenceEqual(payload), "asked with the flag, it is told where they lie; the GPU reads them there");
+        stage.Check(
+            wire.ReadGpu(Start, controls.Messages).AsSpan().SequenceEqual(payload),
+            "asked with the flag, it is told where they lie; the GPU reads them there");
         control.Dispose();
-        stage.Check(binding.IsAttached && pool.InFlight == 10, $"the binding's owner is gone; {pool.InFlight} fragments are out, and keep the memory mapped");
+        stage.Check(
+            binding.IsAttached && pool.InFlight == 10,
+            $"the binding's owner is gone; {pool.InFlight} fragments are out, and keep the memory mapped");
         receiver.TryReturnTokens([new TokenRange(1, 10)], out int freed).ThrowIfError();
         stage.Check(
             freed == 10 && pool.IsFreed && pool.InFlight == 0 && binding.IsFreed,

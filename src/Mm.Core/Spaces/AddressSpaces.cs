@@ -109,13 +109,18 @@ public sealed partial class AddressSpaces : IDisposable, IValidator
             space.Dispose();
         }
 
+        PageRef small;
+        PageRef large;
         using (gate.Enter())
         {
-            zeroPage.Dispose();
-            largeZeroPage.Dispose();
+            (small, large) = (zeroPage, largeZeroPage);
             zeroPage = default;
             largeZeroPage = default;
         }
+
+        // Without the gate: the first put of a thread enters the allocator's leaf.
+        small.Dispose();
+        large.Dispose();
     }
 
     internal AddressSpace Add(AddressSpace space)

@@ -141,7 +141,7 @@ internal sealed partial class PageFaults(AddressSpace space)
         space.Parts.Points?.Reach("device-fault");
         if (!space.TryLockEntry(page, entry, out PageRef held, out bool isGone))
         {
-            if (!isGone)
+            if (!isGone && !Owner.FaultsSpinOnLocks)
             {
                 space.WaitForEntry(page, entry);
             }

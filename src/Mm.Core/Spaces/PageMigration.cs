@@ -26,12 +26,19 @@ internal sealed class PageMigration(AddressSpaces owner)
     internal bool TryIsolate(Pfn page) => Frames.IsDevice(page)
         || (Frames.ClearFlags(Frames.HeadOf(page, out _), PageFlags.Lru) & PageFlags.Lru) != PageFlags.None;
 
+    /// <summary>Whether a page is on the reclaim list. <b>Linux:</b> folio_test_lru.</summary>
+    /// <param name="page">The page.</param>
+    /// <returns>Whether it is.</returns>
+    internal bool IsListed(Pfn page) =>
+        (Frames.SetFlags(Frames.HeadOf(page, out _), PageFlags.None) & PageFlags.Lru) != PageFlags.None;
+
     /// <summary>Puts a page on the reclaim list again. <b>Linux:</b> folio_putback_lru, folio_add_lru.</summary>
     /// <param name="page">The page.</param>
     internal void PutBack(Pfn page)
     {
         if (!Frames.IsDevice(page))
         {
+            Check.That(Frames.BelongsTo(page).Mapping != 0, $"{page} is nobody's, and would be on the reclaim list");
             PageFlags before = Frames.SetFlags(Frames.HeadOf(page, out _), PageFlags.Lru);
             if ((before & PageFlags.Lru) != PageFlags.None)
             {

@@ -109,10 +109,12 @@ internal sealed partial class UserPages(AddressSpace space)
             }
 
             count = 0;
-            if (errno != Errno.EAGAIN)
+            if (errno != Errno.EAGAIN && !Owner.LongTermPinsSpin)
             {
                 return errno;
             }
+
+            space.Parts.Points?.Reach("pin-again");
         }
     }
 
@@ -160,7 +162,8 @@ internal sealed partial class UserPages(AddressSpace space)
     }
 
     private bool IsLongTermPinnable(Pfn page) =>
-        page == Owner.ZeroPage || (Frames.IsLongTermPinnable(page) && !Owner.IsDeviceCoherent(page));
+        page == Owner.ZeroPage || (Frames.IsLongTermPinnable(page) && !Owner.IsDeviceCoherent(page))
+        || (Owner.LongTermPinsTrustUnlisted && !Owner.Migration.IsListed(page));
 
     // Linux: __get_user_pages.
     private Errno TryTake(VirtAddr start, PinFlags flags, Taken into, out int count)

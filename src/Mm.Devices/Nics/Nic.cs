@@ -176,7 +176,7 @@ public sealed partial class Nic : IModelDevice, IFlowPort, IZeroCopyPort
         lock (flow.Gate)
         {
             ReceiveQueue queue = Queues[Steering.Steer(flow.Key)];
-            (LandingEnd end, int landed) = FindObstacle(queue) is { } obstacle
+            (LandingEnd end, int landed) = FindObstacle(flow, queue) is { } obstacle
                 ? (obstacle, 0)
                 : queue.Land(flow, atMost, flushes);
             if (landed == 0 && end is not (LandingEnd.WireEmpty or LandingEnd.Done))
@@ -207,11 +207,11 @@ public sealed partial class Nic : IModelDevice, IFlowPort, IZeroCopyPort
     }
 
     // What keeps a queue from receiving; null for nothing.
-    private LandingEnd? FindObstacle(ReceiveQueue queue)
+    private LandingEnd? FindObstacle(WireFlow flow, ReceiveQueue queue)
     {
-        if (State == DeviceState.Removed)
+        if (flow.IsDropped || State == DeviceState.Removed)
         {
-            return LandingEnd.DeviceGone;
+            return flow.IsDropped ? LandingEnd.ConnectionLost : LandingEnd.DeviceGone;
         }
 
         if (queue.Provider is { IsReady: false } provider && !provider.TryReady().IsOk)

@@ -221,6 +221,11 @@ internal sealed class MigrationSteps
         RestoreEntries();
         for (int index = 0; index < Count; index++)
         {
+            if (targets[index].HasPage && owner.ListsPagesThatGo && !sources[index].Migrates)
+            {
+                owner.Migration.PutBack(targets[index].Page);
+            }
+
             if (sources[index].HasPage)
             {
                 LetGo(sources[index].Page);

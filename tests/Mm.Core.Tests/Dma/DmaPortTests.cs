@@ -1,4 +1,5 @@
 using Mm.Core.Dma;
+using Mm.Core.Native;
 using Mm.Core.PhysRanges;
 using static Mm.Core.Tests.Dma.DmaRig;
 
@@ -34,22 +35,26 @@ public sealed class DmaPortTests
     }
 
     [Test]
-    public void TryLease_MappedBytes_AreThoseOfTheListAsFarAsTheyLieTogether([Values] bool translated)
+    public void TryLease_OfAMapping_LendsItsBytesAsFarAsTheyGo([Values] bool translated)
     {
         using var rig = new DmaRig();
         DmaDevice device = translated ? rig.Translated() : rig.Direct();
-        using DmaMapping mapping = Map(rig, device, DmaDirection.FromDevice, Ram);
-        DmaAddr address = mapping.Segments[0].Address;
-        Assert.That(device.Port.TryLease(address, Ram.Length, IoAccess.Write, out Mm.Core.Native.SpanLease lease, out _), Is.EqualTo(Errno.Ok));
-        Assert.That(lease.Length.Value, Is.InRange(1, Ram.Length.Value));
-        lease.Bytes[0] = 77;
-        lease.Dispose();
+        using (DmaMapping mapping = Map(rig, device, DmaDirection.FromDevice, Ram))
+        {
+            DmaAddr start = mapping.Segments[0].Address;
+            device.Port.TryLease(start, new ByteCount(0x10_0000), IoAccess.Write, out SpanLease lease, out _).ThrowIfError();
+            using (lease)
+            {
+                Assert.That(lease.Length.Value, Is.InRange(1UL, Ram.Length.Value));
+                lease.Bytes[0] = 0x5a;
+            }
 
-        Assert.That(FirstByte(rig, Ram), Is.EqualTo(77));
-        Assert.That(device.Port.TryLease(address, Ram.Length, IoAccess.Read, out _, out DmaFault fault), Is.EqualTo(Errno.EFAULT));
-        Assert.That(fault.Kind, Is.EqualTo(DmaFaultKind.ReadDenied));
-        Assert.That(
-            () => device.Port.TryLease(address, ByteCount.Zero, IoAccess.Read, out _, out _), Throws.InstanceOf<ArgumentOutOfRangeException>());
+            Assert.That(FirstByte(rig, Ram), Is.EqualTo(0x5a));
+            Assert.That(device.Port.TryLease(start, new ByteCount(1), IoAccess.Read, out _, out DmaFault fault), Is.EqualTo(Errno.EFAULT));
+            Assert.That(fault.Kind, Is.EqualTo(DmaFaultKind.ReadDenied));
+            Assert.That(
+                () => device.Port.TryLease(start, ByteCount.Zero, IoAccess.Write, out _, out _), Throws.InstanceOf<ArgumentOutOfRangeException>());
+        }
     }
 
     [Test]

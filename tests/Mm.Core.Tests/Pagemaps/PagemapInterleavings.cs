@@ -6,7 +6,7 @@ using static Mm.Core.Tests.Pagemaps.PagemapRig;
 
 namespace Mm.Core.Tests.Pagemaps;
 
-/// <summary>Lookup, hand-out, put and kill in every order that their yield points allow.</summary>
+/// <summary>Lookup, hand-out, put and kill in every order that their yield points allow (museum 13: no look-up finds a map that was killed).</summary>
 internal sealed class PagemapInterleavings
 {
     private static readonly PagemapKind[] Kinds = [PagemapKind.DevicePrivate, PagemapKind.Generic, PagemapKind.FsDax];

@@ -27,7 +27,8 @@ internal sealed class GpuRig : IDisposable
     /// <param name="visibleKiB">How much of it its BAR shows.</param>
     /// <param name="points">The explorer's points.</param>
     /// <param name="racesSpaces">Whether address spaces stop at the points, too.</param>
-    internal GpuRig(ulong memoryKiB = 4096, ulong visibleKiB = 1024, IYieldPoints? points = null, bool racesSpaces = false)
+    /// <param name="hasOwnThread">Whether the copy engine works by itself.</param>
+    internal GpuRig(ulong memoryKiB = 4096, ulong visibleKiB = 1024, IYieldPoints? points = null, bool racesSpaces = false, bool hasOwnThread = false)
     {
         Machine = Machine.CreateBuilder()
             .AddRam(new NodeId(0), new PhysRange(new PhysAddr(0x1_0000_0000), ByteCount.FromMiB(16)))
@@ -39,7 +40,7 @@ internal sealed class GpuRig : IDisposable
         {
             Memory = ByteCount.FromKiB(memoryKiB),
             Visible = ByteCount.FromKiB(visibleKiB),
-            Drive = CopyEngineDrive.Stepped,
+            Drive = hasOwnThread ? CopyEngineDrive.OwnThread : CopyEngineDrive.Stepped,
         };
         ownSpaces = racesSpaces ? MakeSpaces(points!) : null;
         Gpu.TryCreate(Pci, System, Place, Options, points, ownSpaces, out Gpu? gpu).ThrowIfError();

@@ -1,7 +1,9 @@
 using Mm.Core;
 using Mm.Core.Dma;
+using Mm.Core.Spaces;
 using Mm.Devices.Gpus;
 using Mm.Devices.Gpus.Objects;
+using Mm.Devices.Gpus.Svm;
 using Mm.DmaBuf.Attachments;
 using Mm.DmaBuf.Buffers;
 using Mm.DmaBuf.Fences;
@@ -111,6 +113,57 @@ internal sealed class GpuTests
         Assert.That(rig.Ledger().TrueForAll(entry => entry.Owner == rig.Gpu.Id), Is.True);
         work!.Dispose();
         bell!.Dispose();
+    }
+
+    [Test]
+    public void Threads_ThatShareOneSmallGpu_KeepTheirBytes()
+    {
+        using var rig = new GpuRig(memoryKiB: 2048, visibleKiB: 256, hasOwnThread: true);
+        Task[] tasks = [.. Enumerable.Range(1, 3).Select(seed => Task.Run(() => Work(rig, seed)))];
+        Task.WaitAll(tasks);
+        Assert.That(rig.Gpu.Memory.Evictions, Is.Positive, "they were in one another's way");
+    }
+
+    // One program: an array that CPU and GPU write in turn, and a buffer that moves. 1.25 MiB of 2 for each of three.
+    private static void Work(GpuRig rig, int seed)
+    {
+        rig.Machine.Spaces.TryCreate(out AddressSpace? space).ThrowIfError();
+        var options = new SvmOptions { Chunks = [ByteCount.FromKiB(64), ByteCount.FromKiB(4)] };
+        rig.Gpu.TryOpen(space!, options, out GpuSvm? svm).ThrowIfError();
+        using (space)
+        using (svm)
+        using (GpuObject buffer = rig.Create(64))
+        {
+            svm!.Policy = new SvmRequest { WantsDevice = true };
+            var traits = new AreaTraits(AreaKind.AnonymousPrivate, AreaAccess.ReadWrite);
+            var request = new AreaRequest(ByteCount.FromMiB(1), traits) { At = new VirtAddr(0x4000_0000) };
+            space!.TryMap(request, out VirtRange array).ThrowIfError();
+            byte[] model = GpuRig.Bytes((int)array.Length.Value, seed);
+            svm.TryWrite(array.Start, model).ThrowIfError();
+            for (int round = 0; round < 12; round++)
+            {
+                int at = round * 77_777 % (model.Length - 5000);
+                byte[] next = GpuRig.Bytes(5000, (seed * 100) + round);
+                next.CopyTo(model, at);
+                var place = new VirtAddr(array.Start.Value + (ulong)at);
+                if (round % 2 == 0)
+                {
+                    Assert.That(space.Write(place, next), Is.EqualTo(FaultResult.Done));
+                }
+                else
+                {
+                    svm.TryWrite(place, next).ThrowIfError();
+                }
+
+                GpuRig.Write(buffer, 4096, next);
+                Errno moved = buffer.TryMoveTo(round % 3 == 0 ? GpuPlaces.Ram : GpuPlaces.HiddenVram);
+                Assert.That(moved == Errno.Ok || moved == Errno.ENOMEM, Is.True, $"{moved}");
+                Assert.That(GpuRig.Read(buffer).AsSpan(4096, 5000).SequenceEqual(next), Is.True);
+                byte[] seen = new byte[model.Length];
+                svm.TryRead(array.Start, seen).ThrowIfError();
+                Assert.That(seen.AsSpan().SequenceEqual(model), Is.True, $"{seed} {round}");
+            }
+        }
     }
 
     private static Errno Start(GpuRig rig, PciPlace place, GpuOptions options) =>

@@ -1,140 +1,175 @@
-using System.Net.Sockets;
 using Mm.Core;
-using Mm.Devices.Nics;
-using Mm.Devices.Nics.Bindings;
-using Mm.Devices.Nics.Queues;
-using Mm.Devices.Nics.Sockets;
-using Mm.Devices.Tests.Nics;
+using Mm.Core.Dma;
+using Mm.Devices.Gpus.Objects;
+using Mm.Devices.Nics.PagePools;
+using Mm.Devices.Tests.Gpus;
+using Mm.DmaBuf.Attachments;
 using Mm.DmaBuf.Buffers;
+using Mm.DmaBuf.Reservations;
 
 namespace Mm.Devices.Tests.Seeds;
 
-/// <summary>S1, one allocator: the GPU's driver owns all of its BAR; packets land in the memory of the process whose flow it is.</summary>
+/// <summary>S1: the GPU's driver is the one allocator of its memory, and packets land in the memory of the process that owns the flow.</summary>
 [Category("Seeds")]
 internal sealed class OneAllocatorTests
 {
-    private const int PageBytes = 4096;
+    private const int Buffers = 32; // of each process
+    private const int Packets = 64;
 
     [Test]
-    public void ReceiveQueue_OfAProcess_FillsThatProcesssPagesOfTheGpuAlone()
+    public void Packets_OfEachProcess_LandInItsOwnGpuMemoryAlone()
     {
-        using var rig = new NicRig(new NicOptions { Queues = 3 });
-        rig.Nic.Steering.TrySpread(1).ThrowIfError();
+        using var rig = new GpuRig();
+        using var ofP = new ReceiveQueue(rig);
+        using var ofQ = new ReceiveQueue(rig);
+        Assert.That(rig.Pci.Pools.TryFind(GpuRig.Place, out _), Is.False, "no p2pmem pool");
+        Assert.That((rig.Pci.Bars.Count, rig.Gpu.Memory.UsedPages.Value), Is.EqualTo((1, 2UL * Buffers)), "all that is taken, the GPU gave");
 
-        // The driver's own allocator gives each process a piece of the BAR, and makes no pool of it.
-        var p = new Process(rig, startPage: 100, queue: 1);
-        var q = new Process(rig, startPage: 200, queue: 2);
-        Assert.That(rig.Pci.Pools.TryFind(NicRig.Gpu, out _), Is.False, "no p2pmem pool, and so no second allocator");
-        byte[] toP = rig.Bytes("for P", 20_000);
-        byte[] toQ = rig.Bytes("for Q", 30_000);
-        NicRig.Send(p.Sender, p.Receiver, toP);
-        NicRig.Send(q.Sender, q.Receiver, toQ);
-        p.Receive(20_000);
-        q.Receive(30_000);
+        for (int packet = 0; packet < Packets; packet++)
+        {
+            ofP.Receive(GpuRig.Bytes(GpuRig.Page, 2 * packet));
+            ofQ.Receive(GpuRig.Bytes(GpuRig.Page, (2 * packet) + 1));
+        }
 
-        Assert.That(p.Read(), Is.EqualTo(toP));
-        Assert.That(q.Read(), Is.EqualTo(toQ));
-        Assert.That(p.Touched(rig), Is.EqualTo(5), "pages of P that hold its 20000 bytes");
-        Assert.That(q.Touched(rig), Is.EqualTo(8));
-        Assert.That(CountTouched(rig, 0, 400), Is.EqualTo(5 + 8), "and of the whole BAR no page besides");
-        Assert.That(rig.Nic.Queues[1].Statistics.Bytes.Value + rig.Nic.Queues[2].Statistics.Bytes.Value, Is.EqualTo(50_000));
-        p.End();
-        q.End();
+        Assert.That((ofP.Landed, ofQ.Landed), Is.EqualTo((Packets, Packets)));
+        Assert.That(ofP.HoldsOnly(static packet => packet % 2 == 0), Is.True, "P's flow is in P's memory, and nothing else");
+        Assert.That(ofQ.HoldsOnly(static packet => packet % 2 == 1), Is.True);
+        Assert.That(rig.Gpu.Memory.UsedPages.Value, Is.EqualTo(2UL * Buffers), "the NIC took nothing");
     }
 
-    /// <summary>A flow of Q that no rule sends anywhere goes to RAM, never to P; also while P's queue is taken away and comes back.</summary>
     [Test]
-    public void Flow_OfAnotherProcess_NeverLandsInThisOnes()
+    public void Queue_WhoseMemoryIsAllOut_DropsAndTakesNobodyElses()
     {
-        using var rig = new NicRig(new NicOptions { Queues = 3 });
-        rig.Nic.Steering.TrySpread(1).ThrowIfError();
-        var p = new Process(rig, startPage: 100, queue: 1);
-        (Socket sender, NicSocket q) = rig.Connect();
-        byte[] sent = rig.Bytes("for Q", 40_000);
-        NicRig.Send(sender, q, sent.AsMemory(0, 20_000));
-        rig.Nic.Reset();
-        NicRig.Send(sender, q, sent.AsMemory(20_000));
+        using var rig = new GpuRig();
+        using var ofP = new ReceiveQueue(rig) { KeepsPackets = true };
+        using var ofQ = new ReceiveQueue(rig);
+        for (int packet = 0; packet < Buffers + 8; packet++)
+        {
+            ofP.Receive(GpuRig.Bytes(GpuRig.Page, packet));
+        }
 
-        Assert.That(NicRig.Receive(q, 40_000), Is.EqualTo(sent));
-        Assert.That(CountTouched(rig, 0, 400), Is.Zero, "no byte of the GPU was written");
-        Assert.That(rig.Nic.Queues[1].Statistics.Bytes.IsZero, Is.True);
-        p.End();
+        Assert.That((ofP.Landed, ofP.Dropped, ofQ.Landed), Is.EqualTo((Buffers, 8, 0)));
+        Assert.That(ofQ.IsUntouched, Is.True);
     }
 
-    /// <summary>T5: steering that sends a flow to another's queue is obeyed, as in Linux; the message names whose buffer it is, so that it is found out.</summary>
-    [Test]
-    public void Rule_ThatSendsAFlowToAnothersQueue_IsFoundOutByTheBindingsNumber()
+    // A receive queue of the NIC, whose page pool gets its buffers from one process's GPU memory, by dma-buf.
+    private sealed class ReceiveQueue : IMemoryProvider, IBufferImporter, IDisposable
     {
-        using var rig = new NicRig(new NicOptions { Queues = 3 });
-        var p = new Process(rig, startPage: 100, queue: 1);
-        (Socket sender, NicSocket q) = rig.Connect();
-        rig.Steer(q, 1);
-        NicRig.Send(sender, q, rig.Bytes("for Q", 100));
-        var controls = new ControlBuffer(4);
-        q.TryReceive(new byte[100], ReceiveFlags.DeviceMemory, controls, out _).ThrowIfError();
+        private readonly GpuRig rig;
+        private readonly GpuObject memory;
+        private readonly BufferHandle handle;
+        private readonly BufferAttachment attachment;
+        private readonly BufferMapping mapping;
+        private readonly PagePool pool;
+        private readonly Queue<NetIov> free = new();
+        private readonly Queue<PoolLease> kept = new();
+        private readonly Dictionary<DmaAddr, byte[]> lastAt = [];
 
-        Assert.That(controls.Messages.Single().Binding, Is.EqualTo(p.Binding.Id), "Q has bound nothing: a steering error");
-        q.Dispose();
-        p.End();
-    }
-
-    private static int CountTouched(NicRig rig, int startPage, int pages) => Enumerable.Range(startPage, pages)
-        .Count(page => rig.ReadGpu((ulong)page * PageBytes, PageBytes).AsSpan().ContainsAnyExcept((byte)0));
-
-    // A process: its files, its piece of the GPU, its queue, its flow.
-    private sealed class Process
-    {
-        private const int Pages = 16;
-
-        private readonly NicRig rig;
-        private readonly FileTable files;
-        private readonly NicControl control;
-        private readonly int startPage;
-        private readonly ControlBuffer controls = new(64);
-
-        internal Process(NicRig rig, int startPage, int queue)
+        internal ReceiveQueue(GpuRig rig)
         {
             this.rig = rig;
-            this.startPage = startPage;
-            files = rig.System.CreateFileTable();
-            (_, BufferHandle handle) = rig.BarBuffer((ulong)startPage, Pages);
-            files.TryInstall(handle, out FileNumber number).ThrowIfError();
-            files.TryGetBuffer(number, out BufferHandle? mine).ThrowIfError();
-            using (mine)
+            memory = rig.Create(Buffers, GpuPlaces.VisibleVram, GpuPlaces.Vram);
+            handle = GpuRig.Export(memory);
+            attachment = GpuRig.Attach(handle, rig.Near, this);
+            mapping = GpuRig.Map(attachment);
+            foreach (DmaSegment segment in mapping.Segments)
             {
-                control = rig.Nic.OpenControl();
-                control.TryBind(mine!, [QueueId.Receive(queue)], out DeviceMemoryBinding? binding, BindingContract.Revocable).ThrowIfError();
-                Binding = binding!;
+                for (ulong at = 0; at < segment.Length.Value; at += GpuRig.Page)
+                {
+                    free.Enqueue(new NetIov(this, new DmaAddr(segment.Address.Value + at), new ByteCount(GpuRig.Page)));
+                }
             }
 
-            (Sender, Receiver) = rig.Connect();
-            rig.Steer(Receiver, queue);
+            var options = new PagePoolOptions
+            {
+                Device = rig.Near, SyncsForDevice = true, MaxLength = new ByteCount(GpuRig.Page), Provider = this, RingSize = 1,
+            };
+            PagePool.TryCreate(rig.Machine, options, out PagePool? made).ThrowIfError();
+            pool = made!;
         }
 
-        internal DeviceMemoryBinding Binding { get; }
+        public bool AllowsPeerToPeer => true;
 
-        internal Socket Sender { get; }
+        internal bool KeepsPackets { get; init; }
 
-        internal NicSocket Receiver { get; }
+        internal int Landed { get; private set; }
 
-        internal void Receive(int count)
+        internal int Dropped { get; private set; }
+
+        internal bool IsUntouched => !GpuRig.Read(memory).AsSpan().ContainsAnyExcept((byte)0);
+
+        public void OnMove(BufferAttachment moved, ReservationLock held, MoveNotice notice) =>
+            throw new InvalidOperationException("nothing moves here");
+
+        public Errno TryBegin(PagePool user) => Errno.Ok;
+
+        public Errno TryAllocate(PagePool user, out NetIov? buffer) => free.TryDequeue(out buffer) ? Errno.Ok : Errno.ENOMEM;
+
+        public void Release(PagePool user, NetIov buffer) => free.Enqueue(buffer);
+
+        public void End(PagePool user)
         {
-            Receiver.TryReceive(new byte[count], ReceiveFlags.DeviceMemory, controls, out ByteCount received).ThrowIfError();
-            Assert.That((int)received.Value, Is.EqualTo(count));
-            Assert.That(controls.Messages.Select(message => message.Binding), Is.All.EqualTo(Binding.Id));
         }
 
-        internal byte[] Read() => [.. controls.Messages.SelectMany(message =>
-            rig.ReadGpu(((ulong)startPage * PageBytes) + message.Offset.Value, (int)message.Size.Value))];
-
-        internal int Touched(NicRig card) => CountTouched(card, startPage, Pages);
-
-        internal void End()
+        internal void Receive(byte[] packet)
         {
-            Receiver.Dispose();
-            control.Dispose();
-            Assert.That((Binding.IsFreed, Binding.FreePages), Is.EqualTo((true, new PageCount(Pages))));
-            files.Dispose();
+            if (!pool.TryAllocate(out PoolLease lease).IsOk)
+            {
+                Dropped++;
+                return;
+            }
+
+            Assert.That((lease.Memory.TryGetPage(out _), lease.Memory.TryGetNetIov(out NetIov? place)), Is.EqualTo((false, true)));
+            rig.Near.Port.TryWrite(place!.Address, packet, out _).ThrowIfError();
+            lastAt[place.Address] = packet;
+            Landed++;
+            if (KeepsPackets)
+            {
+                kept.Enqueue(lease);
+            }
+            else
+            {
+                lease.Dispose();
+            }
+        }
+
+        // Every page of the memory is zero, or a packet of the flow; and each packet that was not written over is there.
+        internal bool HoldsOnly(Func<int, bool> isOfFlow)
+        {
+            byte[] all = GpuRig.Read(memory);
+            byte[][] flow = [.. Enumerable.Range(0, 2 * Packets).Where(isOfFlow).Select(static packet => GpuRig.Bytes(GpuRig.Page, packet))];
+            int found = 0;
+            for (int at = 0; at < all.Length; at += GpuRig.Page)
+            {
+                ReadOnlySpan<byte> page = all.AsSpan(at, GpuRig.Page);
+                if (page.ContainsAnyExcept((byte)0))
+                {
+                    byte[] copy = page.ToArray();
+                    if (!Array.Exists(flow, packet => packet.AsSpan().SequenceEqual(copy)))
+                    {
+                        return false;
+                    }
+
+                    found++;
+                }
+            }
+
+            return found == lastAt.Count;
+        }
+
+        public void Dispose()
+        {
+            while (kept.TryDequeue(out PoolLease lease))
+            {
+                lease.Dispose();
+            }
+
+            pool.Dispose();
+            Assert.That((pool.InFlight, free.Count), Is.EqualTo((0, Buffers)));
+            mapping.Dispose();
+            attachment.Dispose();
+            handle.Dispose();
+            memory.Dispose();
         }
     }
 }

@@ -1,4 +1,5 @@
 using Mm.Core;
+using Mm.Core.Checks;
 using Mm.Core.Frames;
 using Mm.Core.Spaces;
 using Mm.Hmm.Migration;
@@ -10,6 +11,40 @@ namespace Mm.Hmm.Tests.Migration;
 /// <content>Why pages stay: one for each reason.</content>
 public sealed partial class AreaMigrationTests
 {
+    [Test]
+    public void PageOfAHoleThatTheCpuFilled_IsFree_AndIsOnNoList()
+    {
+        using var rig = new MigrationRig();
+        using AreaMigration migration = LoseAHole(rig, out Pfn page);
+        migration.Dispose();
+        PageInfo info = rig.Machine.Frames.Describe(page);
+        Assert.That((info.State == PageState.InUse, info.References, info.Flags & PageFlags.Lru), Is.EqualTo((false, 0U, PageFlags.None)));
+        rig.Machine.Validate();
+    }
+
+    // What the broken kernel leaves cannot be cleared away: its machine goes with the test.
+    [Test]
+    public void PageOfAHoleThatTheCpuFilled_WherePagesThatGoAreListed_IsCaught()
+    {
+        var rig = new MigrationRig();
+        rig.Machine.Spaces.ListsPagesThatGo = true;
+        AreaMigration migration = LoseAHole(rig, out _);
+        Assert.That(migration.Dispose, Throws.InstanceOf<MmBugException>().With.Message.Contains("nobody's"), "museum 14 is caught");
+    }
+
+    // A page of RAM was to fill a hole, and the CPU was faster.
+    private static AreaMigration LoseAHole(MigrationRig rig, out Pfn page)
+    {
+        VirtRange range = rig.Base.Map(1);
+        AreaMigration migration = rig.SetUp(range);
+        page = rig.GiveRam(migration, 0);
+        migration.SetWritten(0);
+        rig.Base.Write(range, Words(1, first: 3));
+        migration.Move();
+        Assert.That(migration.Reasons[0], Is.EqualTo(StayReason.HoleFilled));
+        return migration;
+    }
+
     [Test]
     public void HoleOfAFile_IsNotOffered()
     {

@@ -33,6 +33,20 @@ internal sealed class DeviceMirrorInterleavings
         Assert.That(done.Failure!.Kind, Is.EqualTo(FailureKind.Endless), done.Failure.Message);
     }
 
+    // Whoever has the page's lock needs the CPU that the other thread will not give up, unless it waits: once the first is
+    // interrupted, the schedule prefers the one that spins.
+    [Test]
+    public void ThreadsThatFaultOnOnePrivatePage_WhereTheOneThatFindsItLockedSpins_StarveItsHolder()
+    {
+        Exploration done = Explore(interruptions: 1, maxSteps: 2_000, cast: (rig, scenario) =>
+        {
+            rig.Spaces.FaultsSpinOnLocks = true;
+            FaultTogether(rig, scenario, threads: 2);
+        });
+        Assert.That(done.Failure, Is.Not.Null, "museum 9 is caught");
+        Assert.That(done.Failure!.Kind, Is.EqualTo(FailureKind.Endless), done.Failure.Message);
+    }
+
     [Test]
     public void CpuWriteAndMigrationOfAHole_InEveryOrder_LeaveOnePageAndTheCpusByte()
     {

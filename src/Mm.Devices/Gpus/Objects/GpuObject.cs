@@ -134,9 +134,9 @@ public sealed partial class GpuObject : IBufferExporter, IVramTenant, IDisposabl
     /// <exception cref="ObjectDisposedException">The program closed it.</exception>
     public Errno TryExport(out BufferHandle? handle)
     {
-        ObjectDisposedException.ThrowIf(Volatile.Read(ref isClosed) != 0, this);
         handle = null;
         using ReservationLock held = Reservation.Lock();
+        ObjectDisposedException.ThrowIf(Volatile.Read(ref isClosed) != 0, this); // a close that came first has taken what there was
         if (isGone)
         {
             return Errno.ENODEV;
@@ -200,11 +200,20 @@ public sealed partial class GpuObject : IBufferExporter, IVramTenant, IDisposabl
     /// <summary>The program closes it; whoever shares it keeps it. Twice does nothing.</summary>
     public void Dispose()
     {
-        if (Interlocked.Exchange(ref isClosed, 1) == 0)
+        if (Interlocked.Exchange(ref isClosed, 1) != 0)
         {
-            own?.Dispose(); // nobody exports a closed one, so it stays as it is
-            DropHolder();
+            return;
         }
+
+        BufferHandle? taken;
+        using (Reservation.Lock())
+        {
+            taken = own;
+            own = null;
+        }
+
+        taken?.Dispose();
+        DropHolder();
     }
 
     /// <summary>Number, size and place.</summary>

@@ -330,6 +330,7 @@ public sealed partial class GpuSvm : IDisposable
     {
         if (range.HasPages)
         {
+            EndShared(range.Range);
             table.Unmap(range.Range);
             range.DropPages();
         }

@@ -22,6 +22,9 @@ internal sealed class WireFlow(Socket wire, FlowKey key)
     /// <summary>The number of the next byte, modulo 2^32; protected by Gate.</summary>
     internal uint Sequence { get; private set; }
 
+    /// <summary>Whether nobody wants it any more; protected by Gate.</summary>
+    internal bool IsDropped { get; private set; }
+
     /// <summary>The segment being put together, and the memory of the queue that it is put together in; protected by Gate.</summary>
     internal Segment? Building { get; private set; }
 
@@ -43,6 +46,7 @@ internal sealed class WireFlow(Socket wire, FlowKey key)
     /// <summary>Nobody wants it any more: what is put together is dropped.</summary>
     internal void Drop()
     {
+        IsDropped = true;
         Building?.Dispose();
         Abandon();
         finished.ForEach(static segment => segment.Dispose());

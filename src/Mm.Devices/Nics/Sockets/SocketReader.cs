@@ -12,7 +12,8 @@ namespace Mm.Devices.Nics.Sockets;
 /// <para><b>Linux:</b> none: what a zero-copy read of .NET is.</para>
 /// <para><b>Locking:</b> one reader at a time, as of every <see cref="PipeReader"/>; cancelling is safe from any thread.</para>
 /// </remarks>
-[SuppressMessage("Design", "CA1001:Types that own disposable fields should be disposable", Justification = "A pipe's reader ends by Complete.")]
+[SuppressMessage(
+    "Design", "CA1001:Types that own disposable fields should be disposable", Justification = "A pipe's reader ends by Complete.")]
 internal sealed class SocketReader(NicSocket socket) : PipeReader
 {
     private ReadOnlySequence<byte> last; // what was given out and not advanced over yet

@@ -1,5 +1,4 @@
 using Mm.Core;
-using Mm.Core.Spaces;
 using Mm.Devices.Gpus.Svm;
 using Mm.Hmm.Copying;
 

@@ -29,6 +29,21 @@ internal sealed class PagePoolTests
         Assert.That((pool.InFlight, rig.Device.LiveMappings), Is.EqualTo((64, 64)), "they stay the pool's, and mapped");
     }
 
+    [Test]
+    public void Lease_Shared_IsBackWithTheLastOfBoth()
+    {
+        using var rig = new PoolRig();
+        PagePool pool = rig.Create(new PagePoolOptions());
+        PoolLease first = Take(pool);
+        PoolLease second = first.Share();
+        first.Dispose();
+        Assert.That((pool.Statistics.Ring, second.Memory), Is.EqualTo((0L, first.Memory)));
+        second.Dispose();
+        Assert.That(pool.Statistics.Ring, Is.EqualTo(1));
+        Assert.That(() => second.Share(), Throws.InstanceOf<ObjectDisposedException>());
+        Assert.That(() => default(PoolLease).Share(), Throws.InvalidOperationException);
+    }
+
     /// <summary>S-2: a page that somebody else holds is unmapped once, counted, and lives on.</summary>
     [Test]
     public void Put_WithAnotherReference_LetsThePageGo()

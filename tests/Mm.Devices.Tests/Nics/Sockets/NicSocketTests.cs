@@ -193,6 +193,7 @@ internal sealed class NicSocketTests
         bound.Receiver.Dispose();
 
         Assert.That(rig.Ledger.Where(entry => entry.Kind == HoldingKind.Token), Is.Empty);
+        Assert.That(bound.Receiver.Land().End, Is.EqualTo(LandingEnd.ConnectionLost));
         Assert.That(rig.Nic.Queues[0].Pool!.InFlight, Is.EqualTo(8), "all in the ring again, or in the pool");
         Assert.That(() => bound.Receiver.TryReceive(new byte[1], ReceiveFlags.None, null, out _), Throws.InstanceOf<ObjectDisposedException>());
     }
