@@ -142,6 +142,7 @@ internal sealed partial class BufferBacking : RegionBacking, IBufferImporter
             }
         }
 
+        context.Nic.Points?.Reach("region-stale");
         using ReservationLock held = Reservation.Lock();
         Errno errno = TryMapLocked(held);
         if (!errno.IsOk)
