@@ -94,11 +94,11 @@ internal sealed class NicRig : IDisposable
     /// <summary>Sends bytes and lets so many land.</summary>
     public static Landing Send(Socket sender, NicSocket receiver, ReadOnlyMemory<byte> bytes)
     {
-        Task sending = SendAsync(sender, bytes);
+        Task sent = SendAsync(sender, bytes);
         Landing landing = receiver.LandAsync(new ByteCount((ulong)bytes.Length)).AsTask().GetAwaiter().GetResult();
         if (landing.End == LandingEnd.Done)
         {
-            sending.GetAwaiter().GetResult();
+            sent.GetAwaiter().GetResult();
         }
 
         return landing;

@@ -2,7 +2,6 @@ using System.Net;
 using System.Net.Sockets;
 using Mm.Core;
 using Mm.Devices.Nics;
-using Mm.Devices.Nics.Flows;
 using Mm.Devices.Nics.PagePools;
 using Mm.Devices.Nics.Queues;
 using Mm.Devices.Nics.Sockets;
