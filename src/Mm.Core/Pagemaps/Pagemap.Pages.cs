@@ -160,7 +160,7 @@ public abstract partial class Pagemap
         parts.Points?.Reach("spans-replaced");
         ulong index = 0;
         ulong gone = 0;
-        foreach (PfnRange range in Ranges)
+        foreach (PfnRange range in ranges)
         {
             for (ulong i = 0; i < range.Count.Value; i++, index++)
             {
@@ -295,7 +295,7 @@ public abstract partial class Pagemap
     private bool TryIndexOf(Pfn page, out ulong index)
     {
         index = 0;
-        foreach (PfnRange range in Ranges)
+        foreach (PfnRange range in ranges)
         {
             if (range.Contains(page))
             {

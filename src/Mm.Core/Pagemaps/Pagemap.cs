@@ -21,6 +21,7 @@ namespace Mm.Core.Pagemaps;
 /// </remarks>
 public abstract partial class Pagemap : IDevicePageOwner
 {
+    private readonly PfnRange[] ranges; // gone over for each page: a list's enumerator would be an object
     private readonly PagemapParts parts;
     private readonly HandOutRule rule;
     private readonly PageMarks? marks; // for rules whose idle pages have a reference
@@ -39,10 +40,10 @@ public abstract partial class Pagemap : IDevicePageOwner
         Owner = request.Owner;
         Ops = request.Ops;
         Node = request.Node.IsKnown ? request.Node : new NodeId(0);
-        Ranges = [.. request.Ranges.Select(range => new PfnRange(range.Start.Pfn, range.Length.ToPagesRoundDown()))];
+        ranges = [.. request.Ranges.Select(range => new PfnRange(range.Start.Pfn, range.Length.ToPagesRoundDown()))];
         rule = PagemapRules.HandOut(Kind, parts.Profile);
         uint idle = rule == HandOutRule.FromZero ? 0u : 1u;
-        spans = [.. Ranges.Select(range => new FrameSpan(range, Node, ZoneKind.Device, index, this, idle))];
+        spans = [.. ranges.Select(range => new FrameSpan(range, Node, ZoneKind.Device, index, this, idle))];
         marks = idle == 0 ? null : new PageMarks(parts.Memory, Pages);
     }
 
@@ -59,7 +60,7 @@ public abstract partial class Pagemap : IDevicePageOwner
     public NodeId Node { get; }
 
     /// <summary>Its frames.</summary>
-    public IReadOnlyList<PfnRange> Ranges { get; }
+    public IReadOnlyList<PfnRange> Ranges => ranges;
 
     /// <summary>How far its life has gone.</summary>
     public PagemapState State => Life.State;

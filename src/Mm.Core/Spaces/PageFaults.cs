@@ -16,6 +16,8 @@ namespace Mm.Core.Spaces;
 /// </remarks>
 internal sealed partial class PageFaults(AddressSpace space)
 {
+    private DevicePageFault? spareFault; // atomic
+
     private enum Step
     {
         // Look again: it is done, or another thread was faster.
@@ -212,7 +214,21 @@ internal sealed partial class PageFaults(AddressSpace space)
         }
 
         var ops = (IPrivatePagemapOps)map.Ops!;
-        Errno errno = ops.TryMigrateToRam(map, new DevicePageFault(space, area, page, frame) { Size = size });
+        DevicePageFault fault = TakeFault(area, page, frame, size);
+        Errno errno = ops.TryMigrateToRam(map, fault);
+        Volatile.Write(ref spareFault, fault);
         return errno.IsOk ? FaultResult.Done : FaultResult.BusError;
+    }
+
+    // The one that the fault before left, so that a fault allocates nothing; threads that fault together make their own.
+    private DevicePageFault TakeFault(Area area, VirtAddr page, Pfn frame, PageSize size)
+    {
+        if (Interlocked.Exchange(ref spareFault, null) is not { } fault)
+        {
+            return new DevicePageFault(space, area, page, frame, size);
+        }
+
+        fault.Reset(area, page, frame, size);
+        return fault;
     }
 }

@@ -1,3 +1,4 @@
+using System.Diagnostics.CodeAnalysis;
 using Mm.Core;
 using Mm.Core.Frames;
 using Mm.Core.Locking;
@@ -12,26 +13,27 @@ namespace Mm.Hmm.Migration;
 /// Owns the space's lock, for reading, from its set-up to its end, and what <see cref="Count"/> pages need. The caller
 /// chooses each destination and copies, by CPU or by an engine of its own, between <see cref="TrySetUp"/> and <see cref="Move"/>.
 /// <para><b>Linux:</b> migrate_vma_setup, migrate_vma_pages, migrate_vma_finalize (mm/migrate_device.c, v6.12).</para>
-/// <para><b>States:</b> set up → moved → finished by <see cref="Dispose"/>, which also undoes what was not moved.</para>
+/// <para><b>States:</b> set up → moved → finished by <see cref="Dispose"/>, which also undoes what was not moved; from a
+/// <see cref="MigrationPool"/>, it is another's then.</para>
 /// <para><b>Locking:</b> one caller at a time; no lock that an invalidation takes may be held at set-up.</para>
 /// </remarks>
 public sealed class AreaMigration : IDisposable
 {
-    private readonly AddressSpace space;
-    private readonly MigrationRequest request;
+    private readonly MigrationPool? pool;
     private readonly MigrationSteps steps;
-    private readonly SpaceLock.Held held;
-    private readonly Area area;
+    private readonly Func<int, PageRef, bool> fillHole; // made once
+    private AddressSpace space = null!; // set by TryBegin, as the rest is, before anybody else sees the migration
+    private Area area = null!;
+    private MigrationRequest request;
+    private SpaceLock.Held held;
     private bool isMoved;
     private bool isFinished;
 
-    private AreaMigration(AddressSpace space, MigrationRequest request, Area area, SpaceLock.Held held)
+    internal AreaMigration(MigrationPool? pool)
     {
-        this.space = space;
-        this.request = request;
-        this.area = area;
-        this.held = held;
-        steps = new MigrationSteps(space.Owner) { FaultPage = request.Fault?.Page };
+        this.pool = pool;
+        steps = new MigrationSteps();
+        fillHole = FillHole;
     }
 
     /// <summary>How many pages the request has.</summary>
@@ -62,15 +64,9 @@ public sealed class AreaMigration : IDisposable
     public static Errno TrySetUp(AddressSpace space, MigrationRequest request, out AreaMigration? migration)
     {
         ArgumentNullException.ThrowIfNull(space);
-        ArgumentNullException.ThrowIfNull(request);
-        migration = null;
-        SpaceLock.Held lease = request.Fault is null ? space.Lock.EnterRead() : default;
-        Errno errno = TrySetUpLocked(space, request, lease, out migration);
-        if (!errno.IsOk)
-        {
-            lease.Dispose();
-        }
-
+        var fresh = new AreaMigration(pool: null);
+        Errno errno = fresh.TryBegin(space, request);
+        migration = errno.IsOk ? fresh : null;
         return errno;
     }
 
@@ -160,7 +156,7 @@ public sealed class AreaMigration : IDisposable
 
         using (invalidation)
         {
-            steps.Move(FillHole);
+            steps.Move(fillHole);
         }
     }
 
@@ -182,28 +178,39 @@ public sealed class AreaMigration : IDisposable
         steps.Finish();
         steps.Close();
         held.Dispose();
+        pool?.Return(this);
     }
 
-    private static Errno TrySetUpLocked(
-        AddressSpace space, MigrationRequest request, SpaceLock.Held held, out AreaMigration? migration)
+    /// <summary>Sets the migration up.</summary>
+    /// <param name="space">The space.</param>
+    /// <param name="request">Which pages.</param>
+    /// <returns>As <see cref="TrySetUp"/>.</returns>
+    internal Errno TryBegin(AddressSpace space, MigrationRequest request)
     {
-        migration = null;
-        VirtRange range = request.Range;
-        bool isWhole = ((range.Start.Value | range.Length.Value) & (PageSize.Small.Bytes.Value - 1)) == 0 && !range.IsEmpty;
-        if (!isWhole || space.FindArea(range.Start) is not { } area || area.Traits.IsSpecial || !area.Range.Contains(range)
-            || (request.Fault is { } fault && !space.Owner.IsDevicePrivate(fault.Page)))
+        SpaceLock.Held lease = request.Fault is null ? space.Lock.EnterRead() : default;
+        if (!TryFindArea(space, request, out Area? found))
         {
+            lease.Dispose();
             return Errno.EINVAL;
         }
 
-        migration = new AreaMigration(space, request, area, held);
-        migration.SetUp();
+        (this.space, this.request, area, held, isMoved, isFinished) = (space, request, found, lease, false, false);
+        SetUp();
         return Errno.Ok;
+    }
+
+    private static bool TryFindArea(AddressSpace space, MigrationRequest request, [NotNullWhen(true)] out Area? area)
+    {
+        VirtRange range = request.Range;
+        bool isWhole = ((range.Start.Value | range.Length.Value) & (PageSize.Small.Bytes.Value - 1)) == 0 && !range.IsEmpty;
+        area = isWhole ? space.FindArea(range.Start) : null;
+        return area is { Traits.IsSpecial: false } && area.Range.Contains(range)
+            && (request.Fault is not { } fault || space.Owner.IsDevicePrivate(fault.Page));
     }
 
     private void SetUp()
     {
-        steps.Open(checked((int)(request.Range.Length.Value >> PageSize.Small.Shift)));
+        steps.Open(space.Owner, request.Fault?.Page, checked((int)(request.Range.Length.Value >> PageSize.Small.Shift)));
         Invalidate(request.Range, out NotifierInvalidation invalidation);
         using (invalidation)
         {

@@ -14,11 +14,13 @@ namespace Mm.Hmm.Migration;
 /// </remarks>
 public sealed class FrameMigration : IDisposable
 {
-    private readonly MigrationSteps steps;
+    private readonly MigrationSteps steps = new();
     private bool isMoved;
     private bool isFinished;
 
-    private FrameMigration(AddressSpaces owner) => steps = new MigrationSteps(owner);
+    private FrameMigration()
+    {
+    }
 
     /// <summary>How many pages.</summary>
     public int Count => steps.Count;
@@ -39,8 +41,8 @@ public sealed class FrameMigration : IDisposable
     public static FrameMigration SetUp(AddressSpaces spaces, ReadOnlySpan<Pfn> pages)
     {
         ArgumentNullException.ThrowIfNull(spaces);
-        var migration = new FrameMigration(spaces);
-        migration.steps.Open(pages.Length);
+        var migration = new FrameMigration();
+        migration.steps.Open(spaces, faultPage: null, pages.Length);
         foreach (Pfn page in pages)
         {
             migration.Collect(spaces, page);

@@ -19,22 +19,18 @@ namespace Mm.Hmm.Migration;
 /// </remarks>
 internal sealed class MigrationSteps
 {
-    private readonly AddressSpaces owner;
+    private AddressSpaces owner = null!; // set by Open
     private MigratePfn[] sources = [];
     private MigratePfn[] targets = [];
     private PageRef[] targetRefs = [];
     private StayReason[] reasons = [];
     private bool[] isWritten = [];
 
-    /// <summary>A migration of no pages.</summary>
-    /// <param name="owner">The machine's spaces.</param>
-    internal MigrationSteps(AddressSpaces owner) => this.owner = owner;
-
     /// <summary>How many pages.</summary>
     internal int Count { get; private set; }
 
     /// <summary>The page of a CPU's fault, which the fault holds and has locked.</summary>
-    internal Pfn? FaultPage { get; set; }
+    internal Pfn? FaultPage { get; private set; }
 
     private FrameTable Frames => owner.Parts.Frames;
 
@@ -48,9 +44,13 @@ internal sealed class MigrationSteps
     internal ReadOnlySpan<StayReason> Reasons => reasons.AsSpan(0, Count);
 
     /// <summary>Room for a number of pages.</summary>
+    /// <param name="spaces">The machine's spaces.</param>
+    /// <param name="faultPage">The page of a CPU's fault, if one is served.</param>
     /// <param name="pages">How many at most.</param>
-    internal void Open(int pages)
+    internal void Open(AddressSpaces spaces, Pfn? faultPage, int pages)
     {
+        owner = spaces;
+        FaultPage = faultPage;
         sources = ArrayPool<MigratePfn>.Shared.Rent(pages);
         targets = ArrayPool<MigratePfn>.Shared.Rent(pages);
         targetRefs = ArrayPool<PageRef>.Shared.Rent(pages);

@@ -121,7 +121,7 @@ public sealed partial class DeviceMirror
         var range = new VirtRange(fault.Address.AlignDown(fault.Size), fault.Size.Bytes);
         MigrateSelect select = Device.Select | (fault.Size == PageSize.Large ? MigrateSelect.Compound : MigrateSelect.None);
         var request = new MigrationRequest(range, select, Device) { Fault = fault };
-        if (!AreaMigration.TrySetUp(fault.Space, request, out AreaMigration? migration).IsOk)
+        if (!Device.Migrations.TrySetUp(fault.Space, request, out AreaMigration? migration).IsOk)
         {
             return Errno.EFAULT;
         }
@@ -154,7 +154,7 @@ public sealed partial class DeviceMirror
             }
 
             VirtRange batch = MigrationBatch(range, at, limit, out MigrateSelect size);
-            Errno errno = AreaMigration.TrySetUp(Space, new MigrationRequest(batch, select | size, Device), out AreaMigration? migration);
+            Errno errno = Device.Migrations.TrySetUp(Space, new MigrationRequest(batch, select | size, Device), out AreaMigration? migration);
             if (!errno.IsOk)
             {
                 return errno;

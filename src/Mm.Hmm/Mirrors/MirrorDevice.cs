@@ -72,6 +72,9 @@ public sealed class MirrorDevice : IPrivatePagemapOps, IDisposable
 
     internal CopyJobPool Jobs => jobs;
 
+    /// <summary>Where its migrations come from.</summary>
+    internal MigrationPool Migrations { get; } = new();
+
     /// <summary>What selects its memory in a migration.</summary>
     internal MigrateSelect Select => Kind == MirrorMemoryKind.Private ? MigrateSelect.DevicePrivate : MigrateSelect.DeviceCoherent;
 

@@ -238,7 +238,7 @@ public sealed partial class AreaMigrationTests
         using var rig = new MigrationRig();
         var request = new MigrationRequest(rig.Base.Map(1), MigrateSelect.System, Owner: null);
         Assert.That(() => AreaMigration.TrySetUp(null!, request, out _), Throws.ArgumentNullException);
-        Assert.That(() => AreaMigration.TrySetUp(rig.Space, null!, out _), Throws.ArgumentNullException);
+        Assert.That(AreaMigration.TrySetUp(rig.Space, default, out _), Is.EqualTo(Errno.EINVAL));
     }
 
     [Test]

@@ -25,6 +25,7 @@ internal sealed class SvmPagemap(GpuParts parts) : IPrivatePagemapOps
     private const int EvictTries = 3; // Linux tries twice more
     private const ulong SentAwayNs = 1000; // what a fault costs that finds the memory in its timeslice
 
+    private readonly MigrationPool migrations = new();
     private readonly RankedLock gate = new(LockRank.Leaf);
     private readonly Dictionary<Pfn, SvmMemory> byFrame = []; // protected by gate
 
@@ -180,7 +181,7 @@ internal sealed class SvmPagemap(GpuParts parts) : IPrivatePagemapOps
         ulong end = Math.Min((fault.Address.Value & ~(memory.Length.Value - 1)) + memory.Length.Value, fault.Area.End.Value);
         var range = new VirtRange(new VirtAddr(start), new ByteCount(end - start));
         var request = new MigrationRequest(range, MigrateSelect.DevicePrivate, this) { Fault = fault };
-        if (!AreaMigration.TrySetUp(fault.Space, request, out AreaMigration? migration).IsOk)
+        if (!migrations.TrySetUp(fault.Space, request, out AreaMigration? migration).IsOk)
         {
             return Errno.EFAULT;
         }
@@ -225,7 +226,7 @@ internal sealed class SvmPagemap(GpuParts parts) : IPrivatePagemapOps
             return Errno.EBUSY;
         }
 
-        Errno errno = AreaMigration.TrySetUp(
+        Errno errno = migrations.TrySetUp(
             space, new MigrationRequest(range, MigrateSelect.System, this), out AreaMigration? migration);
         if (!errno.IsOk)
         {
