@@ -40,6 +40,7 @@ public sealed partial class AddressSpace : IDisposable
         faults = new PageFaults(this);
         files = new FileHolds(this);
         backings = new BackingHolds(this);
+        removersDone = new WaitQueue(Parts.Points);
         userPages = new UserPages(this);
         family.Add(this);
     }
@@ -111,6 +112,7 @@ public sealed partial class AddressSpace : IDisposable
 
         Family.Remove(this);
         Owner.Remove(this);
+        WaitForRemovers();
         Tables.Dispose();
     }
 
