@@ -59,7 +59,8 @@ internal static class KindsChapter
         using (process)
         {
             var two = new PageCount(2);
-            process!.TryMap(new AreaRequest(two.ToBytes(), owner.Backing.Describe(AreaAccess.ReadWrite)), out VirtRange range).ThrowIfError();
+            var request = new AreaRequest(two.ToBytes(), owner.Backing.Describe(AreaAccess.ReadWrite));
+            process!.TryMap(request, out VirtRange range).ThrowIfError();
             DeviceId nic = stage.Machine.TryFindDevice(stage.DirectNic.Place.ToString(), out DeviceId id) ? id : DeviceId.None;
             var import = new PeerImport(nic, stage.Pci.CreateListBuilder());
             stage.Check(

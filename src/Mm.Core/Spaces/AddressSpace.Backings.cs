@@ -9,7 +9,9 @@ public sealed partial class AddressSpace
 {
     // Areas that are gone or moved while their entries still stand, for owners who take entries away meanwhile.
     private readonly List<Area> lingering = []; // protected by areasGate, changed under Lock
+    private readonly WaitQueue removersDone;
     private long moves; // protected by areasGate
+    private int removers; // atomic: those who take entries away without the lock; the tables stay for them
 
     /// <summary>Pages of a file or a driver go: every entry that shows them, and copies of them, with them.</summary>
     /// <remarks>Takes no lock of the space, so that an unmapping or a move may be under way: its entries are found too.</remarks>
@@ -22,6 +24,7 @@ public sealed partial class AddressSpace
         var left = new List<VirtRange>();
         var ranges = new List<VirtRange>();
         long seen;
+        _ = Interlocked.Increment(ref removers); // before the areas are read: see WaitForRemovers
         do
         {
             left.Clear();
@@ -40,6 +43,11 @@ public sealed partial class AddressSpace
         }
         while (HasMovedSince(seen));
 
+        if (Interlocked.Decrement(ref removers) == 0 && IsEnded)
+        {
+            removersDone.WakeAll();
+        }
+
         void Collect(ReadOnlySpan<Area> areas, List<VirtRange> into)
         {
             foreach (Area area in areas)
@@ -50,6 +58,15 @@ public sealed partial class AddressSpace
                     into.Add(area.RangeOfPages(from, Math.Min(end.Value, area.OffsetOf(area.End).Value) - from));
                 }
             }
+        }
+    }
+
+    // Whoever comes later finds no area, and so no table.
+    private void WaitForRemovers()
+    {
+        if (Volatile.Read(ref removers) != 0)
+        {
+            removersDone.WaitUntil("removers", () => Volatile.Read(ref removers) == 0);
         }
     }
 

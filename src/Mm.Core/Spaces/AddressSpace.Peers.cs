@@ -73,7 +73,8 @@ public sealed partial class AddressSpace
 
         if (import.Ranges.Length != range.Length)
         {
-            throw new ArgumentException($"the owner of {request.Area} was asked for {range.Length}, and gave {import.Ranges.Length}", nameof(import));
+            throw new ArgumentException(
+                $"the owner of {request.Area} was asked for {range.Length}, and gave {import.Ranges.Length}", nameof(import));
         }
 
         errno = mapping.TryOpen(request, owner, since);

@@ -41,6 +41,7 @@ public sealed partial class AddressSpace : IDisposable
         faults = new PageFaults(this);
         files = new FileHolds(this);
         backings = new BackingHolds(this);
+        removersDone = new WaitQueue(Parts.Points);
         userPages = new UserPages(this);
         Placement = parent?.Copy() ?? new Placement(Parts.Allocator, owner.Nodes);
         family.Add(this);
@@ -116,6 +117,7 @@ public sealed partial class AddressSpace : IDisposable
 
         Family.Remove(this);
         Owner.Remove(this);
+        WaitForRemovers();
         Tables.Dispose();
     }
 

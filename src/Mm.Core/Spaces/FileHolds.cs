@@ -62,7 +62,8 @@ internal sealed class FileHolds(AddressSpace space) : IFileWatcher
     }
 
     /// <inheritdoc/>
-    public void RemovePages(MemoryFile file, PageCount first) => space.RemoveBackedPages(file, first, new PageCount(ulong.MaxValue), keepsCopies: false);
+    public void RemovePages(MemoryFile file, PageCount first) =>
+        space.RemoveBackedPages(file, first, new PageCount(ulong.MaxValue), keepsCopies: false);
 
     private bool IsNeeded(FileMapping hold)
     {

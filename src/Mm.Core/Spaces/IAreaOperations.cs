@@ -4,7 +4,8 @@ namespace Mm.Core.Spaces;
 /// <remarks>
 /// Fills entries through the <see cref="AreaFilling"/> that it is given, and takes them away with
 /// <see cref="AreaBacking.Unmap(PageCount, PageCount, bool)"/>. Whoever takes them away keeps its own faults out meanwhile:
-/// a fault that runs at the same time could put back what was just taken.
+/// a fault that runs at the same time could put back what was just taken. <see cref="AreaOperationsContract"/> holds an owner to
+/// this page.
 /// <para><b>Linux:</b> file_operations::mmap and vm_operations_struct: open, close, fault (v6.12). Differences: open and close
 /// are told once for each space, not for each area; the handler always inserts by itself, as VM_FAULT_NOPAGE says.</para>
 /// <para><b>Locking:</b> <see cref="TryMap"/> is called with the space's lock held for writing, <see cref="Fault"/> for

@@ -67,6 +67,18 @@ internal sealed class AreaBackingInterleavings
         Assert.That(done.ThrowIfFailed().Schedules, Is.GreaterThan(2));
     }
 
+    [Test]
+    public void ExitAndRevoke_InEveryOrder_NeverUseTablesThatAreGone()
+    {
+        Exploration done = new Explorer().Explore(points =>
+        {
+            var run = new Run(points, locksFaults: true);
+            run.Rig.Write(0, 1);
+            return run.Against(run.Rig.Space.Dispose);
+        });
+        Assert.That(done.ThrowIfFailed().Schedules, Is.GreaterThan(2));
+    }
+
     // A process on one side, the owner on the other: what is asked afterwards is of the tables, as a CPU would go by them.
     private sealed class Run : IAreaOperations
     {

@@ -10,7 +10,7 @@ internal sealed class DoorbellOwner : IPeerAreaOperations
 {
     private readonly Machine machine;
     private readonly PhysRange pages;
-    private readonly object place = new();
+    private readonly Lock place = new();
     private ulong current; // protected by place
 
     /// <summary>The driver.</summary>

@@ -149,6 +149,24 @@ internal sealed class BufferAreaTests
         Assert.That((buffer.HandleCount, rig.System.Buffers.Count), Is.EqualTo((0, 0)));
     }
 
+    [Test]
+    public void Map_EachEntryFails_LeavesNoHoldAndNoArea([Range(1, 3)] int nth)
+    {
+        using var rig = new PeerRig();
+        using AddressSpace space = Space(rig.Machine);
+        using BufferHandle heap = rig.Ram.Heap(3 * Page);
+        rig.Machine.Faults.FailNth(AreaBacking.InsertFault, (ulong)nth);
+        Assert.That(TryMap(space, heap.Buffer, 0, 3), Is.EqualTo(Errno.ENOMEM));
+        rig.Machine.Faults.Clear();
+        Assert.That((space.Areas.Count, heap.Buffer.HandleCount), Is.EqualTo((0, 1)));
+        using BufferHandle moving = rig.Moving(out _, 3);
+        VirtRange range = Map(space, moving.Buffer, 3);
+        rig.Machine.Faults.FailNth(AreaBacking.InsertFault, (ulong)nth);
+        FaultResult[] seen = [.. Enumerable.Range(0, 3).Select(page => Touch(space, range, (ulong)page))];
+        Assert.That(seen[nth - 1], Is.EqualTo(FaultResult.OutOfMemory));
+        Assert.That(Touch(space, range, (ulong)nth - 1), Is.EqualTo(FaultResult.Done), "touched again, it is there");
+    }
+
     [Test] // museum 23
     public void Fault_AtTheSize_IsABusErrorOfEveryHandler()
     {
@@ -171,6 +189,22 @@ internal sealed class BufferAreaTests
     }
 
     [Test]
+    public void Contract_OfEachExporter_Holds()
+    {
+        using var rig = new PeerRig();
+        using MemoryFile file = rig.Ram.SealedFile(2);
+        using AddressSpace space = Space(rig.Machine);
+        BufferHandle[] buffers = [rig.Ram.Heap(2 * Page), rig.Ram.Udmabuf(file, 0, 2), rig.Moving(out _, 2), Bar(rig, out _)];
+        foreach (BufferHandle handle in buffers)
+        {
+            using (handle)
+            {
+                AreaOperationsContract.Require(space, handle.Buffer.Backing, new PageCount(2));
+            }
+        }
+    }
+
+    [Test]
     public void Fault_AtTheSize_WithTheFaultPutBackIn_ShowsAnothersPage()
     {
         using var rig = new PeerRig();
@@ -181,6 +215,9 @@ internal sealed class BufferAreaTests
         VirtRange range = MapUnchecked(space, handle.Buffer, 4);
         Assert.That(Touch(space, range, 2), Is.EqualTo(FaultResult.Done), "museum 23");
         Assert.That(Read(space, range.Start.AddChecked(new ByteCount(2 * Page))), Is.EqualTo(66), "what is not the buffer's");
+        Assert.That(
+            () => AreaOperationsContract.Require(space, handle.Buffer.Backing, new PageCount(2)),
+            Throws.ArgumentException.With.Message.Contains("behind the end"));
     }
 
     internal static AddressSpace Space(Machine machine)

@@ -23,6 +23,7 @@ public sealed partial class P2pMemPoolTests
         using var rig = new PciRig();
         P2pMemPool pool = Pool(rig);
         using AddressSpace space = Space(rig);
+        AreaOperationsContract.Require(space, pool.Backing, new PageCount(5));
         VirtRange range = Map(space, pool, 3);
         Assert.That((pool.Available.Value, References(rig)), Is.EqualTo((NvmeBar.Length.Value - (3 * Page), 3L)));
         Assert.That(space.Write(range.Start.AddChecked(new ByteCount(Page)), [7]), Is.EqualTo(FaultResult.Done));
