@@ -1,4 +1,3 @@
-using Mm.Core.Checks;
 using Mm.Core.Frames;
 
 namespace Mm.Core.Spaces;
