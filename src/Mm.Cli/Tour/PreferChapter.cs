@@ -33,7 +33,8 @@ internal static class PreferChapter
             "what it touched was allocated on the GPU, and nothing else");
 
         var other = new NodeId(1);
-        gpu.Process.TryBind(array.Start, array.Length, PolicyMode.Bind, new NodeSet(other), BindFlags.Strict | BindFlags.Move).ThrowIfError();
+        gpu.Process.TryBind(
+            array.Start, array.Length, PolicyMode.Bind, new NodeSet(other), BindFlags.Strict | BindFlags.Move).ThrowIfError();
         stage.Check(gpu.Device.UsedPages == Touched, $"mbind to {other} moves pages of RAM alone, and says nothing of the GPU's");
         _ = gpu.CpuRead(part);
         gpu.Count("the CPU has read them:");

@@ -22,7 +22,8 @@ public sealed class NumaNodes
     {
         this.hasDevice = hasDevice ?? (static _ => false);
         WithMemory = new NodeSet([.. allocator.Zones.Select(static zone => zone.Node)]);
-        WithFixedMemory = new NodeSet([.. allocator.Zones.Where(static zone => zone.Kind < ZoneKind.Movable).Select(static zone => zone.Node)]);
+        WithFixedMemory = new NodeSet(
+            [.. allocator.Zones.Where(static zone => zone.Kind < ZoneKind.Movable).Select(static zone => zone.Node)]);
         WithCpus = cpus.IsEmpty ? WithMemory : cpus;
         FirstCpu = cpus.First;
     }

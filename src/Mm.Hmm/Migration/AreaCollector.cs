@@ -87,7 +87,9 @@ internal readonly ref struct AreaCollector(AddressSpace space, Area area, Migrat
 
     // Linux: migrate_vma_collect_huge_pmd. What is not of the kind selected is left whole by kernels that can move it so.
     private bool Wants(Pte leaf) => !space.Parts.Profile.MigratesLargePages
-        || (leaf.IsDevicePrivate ? Selects(MigrateSelect.DevicePrivate) && IsOurs(leaf.Frame) : leaf.IsPresent && Selects(MigrateSelect.System));
+        || (leaf.IsDevicePrivate
+            ? Selects(MigrateSelect.DevicePrivate) && IsOurs(leaf.Frame)
+            : leaf.IsPresent && Selects(MigrateSelect.System));
 
     private bool TryTakeWhole(VirtAddr at, PteRun run)
     {
