@@ -52,7 +52,7 @@ public sealed partial class Gpu
 
     /// <summary>Brings all memory of processes back to RAM that can be, as for a GPU that sleeps.</summary>
     /// <remarks><b>Linux:</b> drm_pagemap_evict_to_ram for all (v6.19).</remarks>
-    public void EvictProcesses() => pagemap.EvictAll();
+    public void EvictProcesses() => _ = pagemap.EvictAll();
 
     private void EndProcesses()
     {
@@ -61,7 +61,11 @@ public sealed partial class Gpu
             each.Dispose();
         }
 
-        pagemap.EvictAll();
+        // A CPU's fault may be bringing pages home at this moment, by the engine: it is let finish.
+        while (pagemap.EvictAll())
+        {
+            Thread.Yield();
+        }
     }
 
     private void ReportProcesses(ICollection<LedgerEntry> entries)

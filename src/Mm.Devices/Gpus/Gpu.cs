@@ -103,7 +103,8 @@ public sealed partial class Gpu : IModelDevice
     /// <param name="request">What is asked.</param>
     /// <param name="made">The buffer; null when refused. The caller disposes it.</param>
     /// <returns>Ok; EINVAL: no bytes, no place allowed, or none preferred that is allowed; ENOMEM: no room anywhere, though
-    /// others were asked to leave; EAGAIN, EIO: the copy engine did not clear it; ENODEV: the GPU is gone.</returns>
+    /// others were asked to leave; EAGAIN, EIO, ECANCELED: the copy engine took no job, broke it off, or was reset, and did not clear
+    /// it; ENODEV: the GPU is gone.</returns>
     /// <remarks><b>Linux:</b> amdgpu_gem_create_ioctl (v6.12).</remarks>
     public Errno TryCreateObject(GpuObjectRequest request, out GpuObject? made)
     {

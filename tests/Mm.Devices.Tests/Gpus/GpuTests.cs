@@ -119,13 +119,83 @@ internal sealed class GpuTests
     public void Threads_ThatShareOneSmallGpu_KeepTheirBytes()
     {
         using var rig = new GpuRig(memoryKiB: 2048, visibleKiB: 256, hasOwnThread: true);
-        Task[] tasks = [.. Enumerable.Range(1, 3).Select(seed => Task.Run(() => Work(rig, seed)))];
-        Task.WaitAll(tasks);
+        using var allFull = new Barrier(3); // together they hold more than there is, before anybody goes on
+        Task.WaitAll([.. Enumerable.Range(1, 3).Select(seed => Start(() => Work(rig, seed, allFull)))]);
         Assert.That(rig.Gpu.Memory.Evictions, Is.Positive, "they were in one another's way");
     }
 
+    [Test]
+    public void ResetAndRemove_AtAnyTime_LeaveErrorsAndNothingHeld([Values(1, 2, 3)] int seed)
+    {
+        using var rig = new GpuRig(memoryKiB: 2048, visibleKiB: 256, hasOwnThread: true);
+        using var someDone = new CountdownEvent(6);
+        Task[] tasks = [.. Enumerable.Range(1, 2).Select(each => Start(() => WorkUntilRemoved(rig, each, someDone)))];
+        for (int reset = 0; reset < seed * 3; reset++)
+        {
+            rig.Gpu.Reset();
+            rig.Gpu.EvictProcesses();
+        }
+
+        someDone.Wait();
+        rig.Gpu.Remove();
+        Task.WaitAll(tasks);
+        Assert.That((rig.Ledger().Count, rig.Gpu.Memory.UsedPages.Value, rig.Gpu.Copier.RentedJobs), Is.EqualTo((0, 0UL, 0L)));
+    }
+
+    // One program that takes refusals as they come, and checks what it was told is done.
+    private static void WorkUntilRemoved(GpuRig rig, int seed, CountdownEvent someDone)
+    {
+        rig.Machine.Spaces.TryCreate(out AddressSpace? space).ThrowIfError();
+        Errno errno = rig.Gpu.TryOpen(space!, new SvmOptions { Chunks = [ByteCount.FromKiB(64), ByteCount.FromKiB(4)] }, out GpuSvm? svm);
+        using (space)
+        using (svm)
+        {
+            var traits = new AreaTraits(AreaKind.AnonymousPrivate, AreaAccess.ReadWrite);
+            space!.TryMap(new AreaRequest(ByteCount.FromKiB(128), traits) { At = new VirtAddr(0x4000_0000) }, out VirtRange array).ThrowIfError();
+            byte[] model = GpuRig.Bytes((int)array.Length.Value, seed);
+            Assert.That(space.Write(array.Start, model), Is.EqualTo(FaultResult.Done));
+            for (int round = 0; errno != Errno.ENODEV; round++)
+            {
+                errno = svm!.TryFault(array.Start, new SvmRequest { WantsDevice = true });
+                byte[] seen = new byte[model.Length];
+                Assert.That(space.Read(array.Start, seen), Is.EqualTo(FaultResult.Done));
+                Assert.That(seen.AsSpan().SequenceEqual(model), Is.True, $"{seed} {round}");
+                UseBuffer(rig, seed, round);
+                if (round < 3)
+                {
+                    _ = someDone.Signal();
+                }
+            }
+        }
+    }
+
+    private static void UseBuffer(GpuRig rig, int seed, int round)
+    {
+        var request = new GpuObjectRequest(ByteCount.FromKiB(64));
+        if (!rig.Gpu.TryCreateObject(request, out GpuObject? buffer).IsOk)
+        {
+            return;
+        }
+
+        using (buffer)
+        {
+            if (buffer!.TryBeginWork(SyncAccess.Read | SyncAccess.Write, out GpuWork? work).IsOk)
+            {
+                using (work)
+                {
+                    byte[] bytes = GpuRig.Bytes(9000, seed + round);
+                    byte[] seen = new byte[9000];
+                    bool isThere = work!.TryWrite(ByteCount.Zero, bytes).IsOk && work.TryRead(ByteCount.Zero, seen).IsOk;
+                    Assert.That(!isThere || seen.AsSpan().SequenceEqual(bytes), Is.True);
+                }
+            }
+
+            _ = buffer.TryMoveTo(GpuPlaces.Ram);
+        }
+    }
+
     // One program: an array that CPU and GPU write in turn, and a buffer that moves. 1.25 MiB of 2 for each of three.
-    private static void Work(GpuRig rig, int seed)
+    private static void Work(GpuRig rig, int seed, Barrier allFull)
     {
         rig.Machine.Spaces.TryCreate(out AddressSpace? space).ThrowIfError();
         var options = new SvmOptions { Chunks = [ByteCount.FromKiB(64), ByteCount.FromKiB(4)] };
@@ -140,6 +210,7 @@ internal sealed class GpuTests
             space!.TryMap(request, out VirtRange array).ThrowIfError();
             byte[] model = GpuRig.Bytes((int)array.Length.Value, seed);
             svm.TryWrite(array.Start, model).ThrowIfError();
+            allFull.SignalAndWait();
             for (int round = 0; round < 12; round++)
             {
                 int at = round * 77_777 % (model.Length - 5000);
@@ -165,6 +236,9 @@ internal sealed class GpuTests
             }
         }
     }
+
+    private static Task Start(Action work) =>
+        Task.Factory.StartNew(work, CancellationToken.None, TaskCreationOptions.LongRunning, TaskScheduler.Default);
 
     private static Errno Start(GpuRig rig, PciPlace place, GpuOptions options) =>
         Gpu.TryCreate(rig.Pci, rig.System, place, options, out _);

@@ -30,8 +30,8 @@ public sealed partial class GpuObject
     /// <param name="place">Where to; one place.</param>
     /// <param name="timeoutNs">How long to wait for the fences of those who use it, in nanoseconds of the machine's clock.</param>
     /// <returns>Ok, also where it lies there; EINVAL: not one place that is allowed; ENODEV: the GPU is gone; ENOMEM: no room;
-    /// EBUSY: pinned; ETIME: a fence has not signaled; EAGAIN, EIO: the copy engine took no job, or broke one off. Refused,
-    /// importers may have been told, and nothing moved.</returns>
+    /// EBUSY: pinned; ETIME: a fence has not signaled; EAGAIN, EIO, ECANCELED: the copy engine took no job, broke one off, or was
+    /// reset. Refused, importers may have been told, and nothing moved.</returns>
     public Errno TryMoveTo(GpuPlaces place, ulong timeoutNs = ulong.MaxValue)
     {
         bool isOne = BitOperations.PopCount((uint)place) == 1 && (place & allowed) != GpuPlaces.None;

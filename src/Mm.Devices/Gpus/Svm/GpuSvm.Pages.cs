@@ -90,7 +90,8 @@ public sealed partial class GpuSvm
     /// <param name="range">The range.</param>
     /// <param name="request">For how long it stays at least.</param>
     /// <returns>Ok; EBUSY: not private anonymous memory, or a page could not come; ENOMEM: no room on the GPU; ENOENT, EINVAL:
-    /// what the range was made for is unmapped; EAGAIN, EIO: the engine took no job, or broke one off; ENODEV: the GPU is gone.</returns>
+    /// what the range was made for is unmapped; EAGAIN, EIO, ECANCELED: the engine took no job, broke one off, or was reset; ENODEV: the GPU
+    /// is gone.</returns>
     /// <remarks><b>Linux:</b> drm_pagemap_migrate_to_devmem.</remarks>
     public Errno TryMigrateToDevice(SvmRange range, SvmRequest request) =>
         TryMigrateToDevice(range, request, [VramPart.Hidden, VramPart.Visible]);

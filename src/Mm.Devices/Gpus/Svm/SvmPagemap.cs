@@ -70,7 +70,7 @@ internal sealed class SvmPagemap(GpuParts parts) : IPrivatePagemapOps
     /// <param name="memory">Where to. The caller's hold ends here, whatever comes of it.</param>
     /// <param name="timesliceNs">How long it stays whatever CPUs touch.</param>
     /// <returns>Ok; ENOENT: no area; EINVAL: the range passes its area; EBUSY: not private anonymous memory, or a page could
-    /// not come; EAGAIN, EIO: the engine took no job, or broke one off; ENODEV: the GPU is gone.</returns>
+    /// not come; EAGAIN, EIO, ECANCELED: the engine took no job, broke one off, or was reset; ENODEV: the GPU is gone.</returns>
     internal Errno TryBring(AddressSpace space, VirtRange range, SvmMemory memory, ulong timesliceNs)
     {
         Errno errno = TryMigrate(space, range, memory, timesliceNs, out bool isWhole);
@@ -88,8 +88,26 @@ internal sealed class SvmPagemap(GpuParts parts) : IPrivatePagemapOps
     /// <summary>Brings memory back to RAM, whoever maps it.</summary>
     /// <param name="memory">The memory.</param>
     /// <returns>Ok; EBUSY: a page stays: held by somebody, not copied, or no RAM for it.</returns>
-    internal Errno TryEvict(SvmMemory memory)
+    internal Errno TryEvict(SvmMemory memory) => TryEvict(memory, out _);
+
+    /// <summary>Brings everything back to RAM that can be.</summary>
+    /// <returns>Whether somebody else has pages on their way just now, so that it is worth trying again.</returns>
+    internal bool EvictAll()
     {
+        bool isUnderWay = false;
+        foreach (SvmMemory memory in Collect())
+        {
+            memory.ExpiryNs = 0;
+            _ = TryEvict(memory, out bool isOthers); // what stays is lost with the GPU: its CPUs get a signal
+            isUnderWay |= isOthers;
+        }
+
+        return isUnderWay;
+    }
+
+    private Errno TryEvict(SvmMemory memory, out bool isOthers)
+    {
+        isOthers = false;
         for (int attempt = 0; attempt < EvictTries && memory.LivePages > 0; attempt++)
         {
             using FrameMigration migration = FrameMigration.SetUp(parts.Spaces, memory.Frames);
@@ -107,21 +125,13 @@ internal sealed class SvmPagemap(GpuParts parts) : IPrivatePagemapOps
                 }
             }
 
-            ForEachWritten(job, place => migration.SetWritten(places[place]));
+            _ = ForEachWritten(job, place => migration.SetWritten(places[place])); // what was not written stays, and is tried again
             migration.Move();
+            isOthers = migration.Reasons.Contains(StayReason.Locked);
         }
 
+        isOthers &= memory.LivePages > 0;
         return memory.LivePages == 0 ? Errno.Ok : Errno.EBUSY;
-    }
-
-    /// <summary>Brings everything back to RAM that can be.</summary>
-    internal void EvictAll()
-    {
-        foreach (SvmMemory memory in Collect())
-        {
-            memory.ExpiryNs = 0;
-            _ = TryEvict(memory); // what stays is lost with the GPU: its CPUs get a signal
-        }
     }
 
     /// <summary>The memory that is out.</summary>
@@ -203,12 +213,12 @@ internal sealed class SvmPagemap(GpuParts parts) : IPrivatePagemapOps
                 }
             }
 
-            ForEachWritten(job, place => migration.SetWritten(places[place]));
+            Errno copied = ForEachWritten(job, place => migration.SetWritten(places[place]));
             migration.Move();
             int touched = (int)((fault.Address.Value - start) >> PageSize.Small.Shift);
             bool isLost = !migration.Sources[touched].Migrates
                 && migration.Reasons[touched] is StayReason.NoDestination or StayReason.NotWritten;
-            return isLost ? Errno.EFAULT : Errno.Ok;
+            return isLost && copied != Errno.ECANCELED ? Errno.EFAULT : Errno.Ok; // after a reset the CPU faults again
         }
     }
 
@@ -287,26 +297,19 @@ internal sealed class SvmPagemap(GpuParts parts) : IPrivatePagemapOps
         return hasAll;
     }
 
-    private void ForEachWritten(CopyJob job, Action<int> note)
+    // Runs the job, and notes each page that it wrote; each says so itself, whatever became of the others.
+    private Errno ForEachWritten(CopyJob job, Action<int> note)
     {
-        if (job.Count == 0)
-        {
-            return;
-        }
-
-        _ = parts.Copier.TryRun(job); // each page says itself whether it was written
-        if (job.State == CopyJobState.Filling)
-        {
-            return; // refused: none was
-        }
-
-        for (int place = 0; place < job.Count; place++)
+        Errno errno = parts.Copier.TryRun(job);
+        for (int place = 0; place < job.Count && job.State != CopyJobState.Filling; place++)
         {
             if (job.IsWritten(place))
             {
                 note(place);
             }
         }
+
+        return errno;
     }
 
     private SvmMemory Enter(List<VramRun> runs, VramPart part)

@@ -56,8 +56,8 @@ public sealed class GpuCopier : IDisposable
 
     /// <summary>Has the engine do a list, and waits.</summary>
     /// <param name="job">The list; an empty one is done.</param>
-    /// <returns>Ok: every page was wholly written; EAGAIN: the queue takes no more; EIO: a copy broke off; ENODEV: the engine
-    /// has ended, or a reset came in between.</returns>
+    /// <returns>Ok: every page was wholly written; EAGAIN: the queue takes no more; EIO: a copy broke off; ECANCELED: a reset came
+    /// in between; ENODEV: the engine has ended.</returns>
     internal Errno TryRun(CopyJob job)
     {
         if (job.Count == 0)
@@ -67,7 +67,8 @@ public sealed class GpuCopier : IDisposable
 
         DeviceCopyEngine worker = Engine;
         Errno errno = CopyEngineContract.TrySubmit(worker, job);
-        return errno.IsOk ? CopyEngineContract.Wait(worker, job) : errno;
+        errno = errno.IsOk ? CopyEngineContract.Wait(worker, job) : errno;
+        return errno == Errno.ENODEV && worker != Engine ? Errno.ECANCELED : errno;
     }
 
     /// <summary>Fails what is queued, and starts anew.</summary>

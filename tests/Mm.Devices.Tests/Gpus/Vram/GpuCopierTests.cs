@@ -40,5 +40,9 @@ internal sealed class GpuCopierTests
         Assert.That((copier.TryRun(next), copier.Counters.Cleared.Value, copier.Counters.FailedJobs), Is.EqualTo((Errno.Ok, 2UL, 1UL)));
         using CopyJob empty = copier.Jobs.Rent();
         Assert.That(copier.TryRun(empty), Is.EqualTo(Errno.Ok));
+        copier.Dispose();
+        using CopyJob late = copier.Jobs.Rent();
+        late.Add(PageCopy.Clear(rig.Gpu.Bytes.FrameAt(PageCount.One)));
+        Assert.That(copier.TryRun(late), Is.EqualTo(Errno.ENODEV));
     }
 }
