@@ -87,6 +87,27 @@ internal sealed class QueueMemory : IDisposable
 
     internal void Take() => posted.Dequeue();
 
+    /// <summary>How many bytes one read can fill from the next buffer on: neighbours of bound memory are filled at one go.</summary>
+    internal int CountRun(int start, int atMost)
+    {
+        int room = 0;
+        DmaAddr next = default;
+        foreach (PoolLease lease in posted)
+        {
+            bool isNeighbour = room == 0 || (lease.Memory.IsNetIov && AddressOf(lease, 0) == next);
+            if (room >= atMost || !isNeighbour)
+            {
+                break;
+            }
+
+            int length = (int)lease.Length.Value;
+            room += room == 0 ? length - start : length;
+            next = AddressOf(lease, length);
+        }
+
+        return room;
+    }
+
     /// <summary>Takes a buffer for a header; in its NAPI context.</summary>
     internal Errno TryTakeHeader(out PoolLease lease)
     {

@@ -25,7 +25,8 @@ public sealed class ReceiveQueue
     private readonly DmaDevice device;
     private readonly Lock gate = new();
     private QueueMemory? memory; // protected by gate
-    private long segments; // protected by gate, as the next four; read without as counters are
+    private long segments; // protected by gate, as the next five; read without as counters are
+    private long reads;
     private long payload;
     private long allocationFailures;
     private long faults;
@@ -75,7 +76,7 @@ public sealed class ReceiveQueue
         {
             lock (gate)
             {
-                return new QueueStatistics(segments, new ByteCount((ulong)payload), allocationFailures, faults, starts);
+                return new QueueStatistics(segments, reads, new ByteCount((ulong)payload), allocationFailures, faults, starts);
             }
         }
     }
@@ -181,7 +182,7 @@ public sealed class ReceiveQueue
         old?.Dispose(); // without the gate: the last buffer of a provider may end more than a pool
     }
 
-    // One read from the wire into one buffer.
+    // One read from the wire into one buffer, or into neighbours.
     private LandingEnd Step(WireFlow flow, int atMost, out int count)
     {
         count = 0;
@@ -191,13 +192,14 @@ public sealed class ReceiveQueue
         }
 
         Segment segment = flow.Building!;
-        Target target = FindTarget(segment);
+        int most = Math.Min(atMost, (int)memory!.Options.MaxSegment.Value - segment.Count);
+        Target target = FindTarget(segment, most);
         if (target.Room == 0)
         {
             return LandingEnd.NoBuffer;
         }
 
-        int most = Math.Min(Math.Min(atMost, target.Room), (int)memory!.Options.MaxSegment.Value - segment.Count);
+        most = Math.Min(most, target.Room);
         DmaAddr address = QueueMemory.AddressOf(target.Lease, target.Start);
         if (!device.Port.TryLease(address, new ByteCount((ulong)most), IoAccess.Write, out SpanLease bytes, out _).IsOk)
         {
@@ -216,6 +218,7 @@ public sealed class ReceiveQueue
         }
 
         Grow(segment, target, count);
+        reads++;
         payload += count;
         if (segment.Count == (int)memory.Options.MaxSegment.Value)
         {
@@ -289,8 +292,8 @@ public sealed class ReceiveQueue
         return true;
     }
 
-    // Where the next byte goes: behind the header, into the last buffer, or into the next one of the ring.
-    private Target FindTarget(Segment segment)
+    // Where the next byte goes: behind the header, into the last buffer, or into the next ones of the ring.
+    private Target FindTarget(Segment segment, int most)
     {
         if (segment.LinearCount < segment.LinearRoom)
         {
@@ -318,7 +321,7 @@ public sealed class ReceiveQueue
         }
 
         int start = segment.Header.IsEmpty && segment.Fragments.Count == 0 ? segment.HeaderSize : 0;
-        return new Target(lease, start, (int)lease.Length.Value - start);
+        return new Target(lease, start, memory.CountRun(start, most));
     }
 
     private void Grow(Segment segment, Target target, int count)
@@ -333,8 +336,19 @@ public sealed class ReceiveQueue
         }
         else
         {
-            memory!.Take();
-            segment.Add(new SegmentFragment(target.Lease, target.Start, count));
+            AddFromRing(segment, target.Start, count);
+        }
+    }
+
+    private void AddFromRing(Segment segment, int start, int count)
+    {
+        while (count > 0 && memory!.TryPeek(out PoolLease lease))
+        {
+            memory.Take();
+            int part = Math.Min(count, (int)lease.Length.Value - start);
+            segment.Add(new SegmentFragment(lease, start, part));
+            count -= part;
+            start = 0;
         }
     }
 

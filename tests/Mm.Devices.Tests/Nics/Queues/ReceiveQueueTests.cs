@@ -65,6 +65,27 @@ internal sealed class ReceiveQueueTests
         Assert.That(NicRig.Receive(receiver, 40_000), Is.EqualTo(sent));
     }
 
+    /// <summary>Buffers that lie side by side in bound memory are filled by one read of the wire.</summary>
+    [Test]
+    public void Neighbours_OfBoundMemory_AreFilledAtOneGo()
+    {
+        const int Total = 60 * 1024;
+        using var rig = new NicRig(new NicOptions { Queues = 1, Queue = new QueueOptions { MaxSegment = QueueOptions.LargestSegment } });
+        (_, Mm.DmaBuf.Buffers.BufferHandle buffer) = rig.BarBuffer(0, 32);
+        using NicControl control = rig.Nic.OpenControl();
+        control.TryBind(buffer, [QueueId.Receive(0)], out _, Mm.Devices.Nics.Bindings.BindingContract.Revocable).ThrowIfError();
+        (Socket sender, NicSocket receiver) = rig.Connect();
+        byte[] sent = rig.Bytes("sent", Total);
+        sender.Send(sent);
+        Assert.That(receiver.LandAsync(new ByteCount(Total)).AsTask().GetAwaiter().GetResult().End, Is.EqualTo(LandingEnd.Done));
+        var controls = new ControlBuffer(32);
+        receiver.TryReceive(new byte[Total], ReceiveFlags.DeviceMemory, controls, out _).ThrowIfError();
+
+        Assert.That(controls.Messages, Has.Count.EqualTo(15));
+        Assert.That(rig.Nic.Queues[0].Statistics.Reads, Is.LessThan(15));
+        Assert.That(rig.ReadGpu(0, Total), Is.EqualTo(sent));
+    }
+
     [Test]
     public void QueueId_OfAReceiveQueue_IsOne() =>
         Assert.That(QueueId.Receive(3), Is.EqualTo(new QueueId(QueueKind.Receive, 3)));
