@@ -1,3 +1,4 @@
+using System.Buffers;
 using Mm.Core;
 using Mm.Core.Frames;
 using Mm.Core.Spaces;
@@ -22,26 +23,11 @@ public sealed class ProcessPages(AddressSpace space) : IUserPages
     /// <inheritdoc/>
     public Errno TryPin(VirtAddr start, bool isWritable, Span<UserPin> pins, out int pinned)
     {
-        pinned = 0;
         PinFlags flags = PinFlags.LongTerm | PinFlags.Fast | (isWritable ? PinFlags.Write : PinFlags.None);
-        var taken = new PagePin[Math.Min(Batch, pins.Length)];
-        while (pinned < pins.Length)
-        {
-            Span<PagePin> batch = taken.AsSpan(0, Math.Min(Batch, pins.Length - pinned));
-            bool isThere = start.TryAdd(new PageCount((ulong)pinned).ToBytes(), out VirtAddr at);
-            Errno errno = isThere ? TryPin(at, flags, batch, out int count) : Refuse(out count);
-            for (int index = 0; index < count; index++)
-            {
-                pins[pinned++] = batch[index].IsEmpty ? UserPin.OfZeroPage(batch[index].Page) : new UserPin(batch[index]);
-            }
-
-            if (!errno.IsOk || count < batch.Length)
-            {
-                return pinned > 0 ? Errno.Ok : errno;
-            }
-        }
-
-        return Errno.Ok;
+        PagePin[] taken = ArrayPool<PagePin>.Shared.Rent(Batch);
+        Errno errno = TryPinAll(start, flags, taken.AsSpan(0, Batch), pins, out pinned);
+        ArrayPool<PagePin>.Shared.Return(taken, clearArray: true);
+        return errno;
     }
 
     /// <inheritdoc/>
@@ -81,6 +67,28 @@ public sealed class ProcessPages(AddressSpace space) : IUserPages
     {
         count = 0;
         return Errno.EFAULT;
+    }
+
+    private Errno TryPinAll(VirtAddr start, PinFlags flags, Span<PagePin> taken, Span<UserPin> pins, out int pinned)
+    {
+        pinned = 0;
+        while (pinned < pins.Length)
+        {
+            Span<PagePin> batch = taken[..Math.Min(taken.Length, pins.Length - pinned)];
+            bool isThere = start.TryAdd(new PageCount((ulong)pinned).ToBytes(), out VirtAddr at);
+            Errno errno = isThere ? TryPin(at, flags, batch, out int count) : Refuse(out count);
+            for (int index = 0; index < count; index++)
+            {
+                pins[pinned++] = batch[index].IsEmpty ? UserPin.OfZeroPage(batch[index].Page) : new UserPin(batch[index]);
+            }
+
+            if (!errno.IsOk || count < batch.Length)
+            {
+                return pinned > 0 ? Errno.Ok : errno;
+            }
+        }
+
+        return Errno.Ok;
     }
 
     private Errno TryPin(VirtAddr at, PinFlags flags, Span<PagePin> pins, out int count)

@@ -252,7 +252,8 @@ public sealed partial class DmaBuffer
             return;
         }
 
-        Check.That(viewCount == 0 && listeners.Count == 0 && !poll.IsArmed && Backing.SpaceCount == 0, $"invariant 3: {this} is released while in use");
+        bool isUnused = viewCount == 0 && listeners.Count == 0 && !poll.IsArmed && Backing.SpaceCount == 0;
+        Check.That(isUnused, $"invariant 3: {this} is released while in use");
         Registry.Remove(this);
         Exporter.Release();
     }
