@@ -121,8 +121,8 @@ public sealed class AreaMigration : IDisposable
     /// <remarks><b>Linux:</b> vma_alloc_folio, as drivers call it on the way back.</remarks>
     public Errno TryAllocateRam(int index, out PageRef page)
     {
-        AllocationRequest request = AllocationRequest.User with { Order = Sources[index].IsCompound ? PageSize.Large.Order : 0 };
-        return space.TryAllocateFor(area, AddressOf(index), request, out page);
+        AllocationRequest wanted = AllocationRequest.User with { Order = Sources[index].IsCompound ? PageSize.Large.Order : 0 };
+        return space.TryAllocateFor(area, AddressOf(index), wanted, out page);
     }
 
     /// <summary>Says that a destination is wholly written: without it, the page stays.</summary>
