@@ -53,8 +53,9 @@ internal sealed partial class PageFaults(AddressSpace space)
         space.Parts.Points?.Reach("fault-read");
         if (size == PageSize.Large)
         {
-            // Another thread put a leaf there, or its pages are elsewhere.
-            return entry.IsPresent ? FaultResult.Done : FromNonPresent(area, page, Tables.Read(page));
+            // Another thread put a leaf there, or its pages are elsewhere: as it was seen, so that who changed it since is noticed.
+            int part = (int)(page.OffsetIn(PageSize.Large).Value >> PageSize.Small.Shift);
+            return entry.IsPresent ? FaultResult.Done : FromNonPresent(area, page, entry.SplitPart(part));
         }
 
         if (entry.IsNone)

@@ -1,3 +1,4 @@
+using Mm.Core.Checks;
 using Mm.Core.Frames;
 using Mm.Core.Policies;
 using Mm.Core.Spaces;
@@ -12,9 +13,10 @@ internal sealed class NodeRig : IDisposable
     internal static readonly NodeId Node2 = new(2);
     internal static readonly NodeId DeviceNode = new(5);
 
-    internal NodeRig(ulong nodeMiB = 8, Action<MachineBuilder>? shape = null)
+    internal NodeRig(ulong nodeMiB = 8, Action<MachineBuilder>? shape = null, IYieldPoints? points = null)
     {
         Rig = new SpaceRig(
+            points,
             shape: builder =>
             {
                 AddNode(builder, Node1, nodeMiB);

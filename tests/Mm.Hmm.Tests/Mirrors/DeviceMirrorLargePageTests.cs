@@ -4,7 +4,6 @@ using Mm.Core.Spaces;
 using Mm.Hmm.Copying;
 using Mm.Hmm.Exclusive;
 using Mm.Hmm.Migration;
-using Mm.Hmm.Mirrors;
 using static Mm.Hmm.Tests.Mirrors.MirrorRig;
 
 namespace Mm.Hmm.Tests.Mirrors;
