@@ -30,6 +30,33 @@ public sealed class AddressSpacesTests
     }
 
     [Test]
+    public void Dispose_ByAThreadThatNeverAllocated_HoldsNoLock()
+    {
+        Machine machine = Machine.CreateBuilder().AddRam(new NodeId(0), new PhysRange(default, ByteCount.FromMiB(4))).Build();
+        var user = new Thread(() => machine.Spaces.TryCreate(out _).ThrowIfError());
+        user.Start();
+        user.Join();
+        Exception? thrown = null;
+        var other = new Thread(() => thrown = Catch(machine.Dispose)); // its first put enters the allocator's leaf
+        other.Start();
+        other.Join();
+        Assert.That(thrown, Is.Null);
+
+        static Exception? Catch(Action action)
+        {
+            try
+            {
+                action();
+                return null;
+            }
+            catch (MmBugException exception)
+            {
+                return exception;
+            }
+        }
+    }
+
+    [Test]
     public void TryCreate_Twice_SharesThePageOfZerosAndNothingElse()
     {
         AddressSpace other = rig.Create();
