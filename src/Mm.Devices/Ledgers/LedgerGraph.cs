@@ -31,18 +31,18 @@ internal sealed class LedgerGraph
     /// <returns>The graph.</returns>
     internal static LedgerGraph Of(IReadOnlyList<LedgerEntry> entries, Func<DeviceId, string> nameOf)
     {
-        List<string> holders = [.. entries.Select(static entry => entry.Holder).Distinct()];
-        List<string> owners = [.. entries.Select(entry => LedgerTable.OwnerOf(entry, nameOf)).Distinct().Order(StringComparer.Ordinal)];
-        var arrows = new List<(int Holder, int Owner, string Label)>();
+        List<string> left = [.. entries.Select(static entry => entry.Holder).Distinct()];
+        List<string> right = [.. entries.Select(entry => LedgerTable.OwnerOf(entry, nameOf)).Distinct().Order(StringComparer.Ordinal)];
+        var between = new List<(int Holder, int Owner, string Label)>();
         foreach (IGrouping<(string Holder, string Owner), LedgerEntry> pair in entries.GroupBy(
             entry => (entry.Holder, LedgerTable.OwnerOf(entry, nameOf))))
         {
             string label = string.Join(", ", pair.Select(static entry => string.Create(
                 CultureInfo.InvariantCulture, $"{entry.Count} {LedgerTable.Words(entry.Kind, entry.Count)} of {entry.Held}")));
-            arrows.Add((holders.IndexOf(pair.Key.Holder), owners.IndexOf(pair.Key.Owner), label));
+            between.Add((left.IndexOf(pair.Key.Holder), right.IndexOf(pair.Key.Owner), label));
         }
 
-        return new LedgerGraph(holders, owners, arrows);
+        return new LedgerGraph(left, right, between);
     }
 
     /// <summary>In the language of Graphviz.</summary>

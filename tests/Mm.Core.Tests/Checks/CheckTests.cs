@@ -24,12 +24,13 @@ public sealed class CheckTests
     [Test]
     public void That_WhileItHolds_ComputesNoHoleOfItsText()
     {
-        int computed = 0;
-        Check.That(computed == 0, $"{++computed}");
-        Assert.That(computed, Is.Zero);
-        Assert.That(() => Check.That(computed == 1, $"pfn {++computed:x2} of {nameof(CheckDetail)}"), Throws.TypeOf<MmBugException>()
-            .With.Message.EqualTo("invariant broken: computed == 1 (pfn 01 of CheckDetail)"));
-        Assert.That(computed, Is.EqualTo(1));
+        var computed = new List<int>();
+        Check.That(computed.Count == 0, $"{Compute(computed)}");
+        Assert.That(computed, Is.Empty);
+        Assert.That(
+            () => Check.That(computed.Count == 1, $"pfn {Compute(computed):x2} of {nameof(CheckDetail)}"),
+            Throws.TypeOf<MmBugException>().With.Message.EqualTo("invariant broken: computed.Count == 1 (pfn 01 of CheckDetail)"));
+        Assert.That(computed, Is.EqualTo(new[] { 1 }));
     }
 
     [Test]
@@ -41,5 +42,11 @@ public sealed class CheckTests
         Assert.That(
             () => Check.Slow(count > 3),
             Throws.TypeOf<MmBugException>().With.Message.EqualTo("invariant broken: count > 3"));
+    }
+
+    private static int Compute(List<int> computed)
+    {
+        computed.Add(computed.Count + 1);
+        return computed.Count;
     }
 }

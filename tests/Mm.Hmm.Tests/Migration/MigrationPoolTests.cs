@@ -1,5 +1,4 @@
 using Mm.Core;
-using Mm.Core.Spaces;
 using Mm.Hmm.Migration;
 using Mm.Hmm.Mirrors;
 
