@@ -103,7 +103,7 @@ internal sealed class LedgerGraph
         for (int row = 0; row < names.Count; row++)
         {
             text.Append(CultureInfo.InvariantCulture, $"""
-                <rect x="{x}" y="{Middle(row) - 10}" width="{width}" height="20" rx="4" fill="{color}" fill-opacity="0.35" stroke="{color}"/>
+                <rect x="{x}" y="{Middle(row) - 10}" width="{width}" height="20" rx="4" fill="{color}" fill-opacity="0.3" stroke="{color}"/>
                 <text x="{x + (width / 2)}" y="{Middle(row) + 4}" text-anchor="middle">{WebUtility.HtmlEncode(names[row])}</text>
 
                 """);

@@ -154,7 +154,8 @@ public sealed partial class DeviceMirror
             }
 
             VirtRange batch = MigrationBatch(range, at, limit, out MigrateSelect size);
-            Errno errno = Device.Migrations.TrySetUp(Space, new MigrationRequest(batch, select | size, Device), out AreaMigration? migration);
+            var request = new MigrationRequest(batch, select | size, Device);
+            Errno errno = Device.Migrations.TrySetUp(Space, request, out AreaMigration? migration);
             if (!errno.IsOk)
             {
                 return errno;
