@@ -37,7 +37,7 @@ internal static class TourVerb
     {
         foreach (TourChapter chapter in TourChapters.All)
         {
-            context.Output.WriteLine($"{chapter.Name,-10}{chapter.Title}");
+            context.Output.WriteLine($"{chapter.Name,-12}{chapter.Title}");
         }
 
         return ExitCode.Ok;
