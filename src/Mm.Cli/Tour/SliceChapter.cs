@@ -58,7 +58,10 @@ internal static class SliceChapter
         PciAddress address = PciAddress.Parse($"{stage.Gpu.Address.ToString()[..^1]}{function}");
         PciFunction added = stage.Gpu with
         {
-            Address = address, OsDevices = [], Label = null, Bars = [new PciBar(0, start, new ByteCount(size), PciBarFlags.Memory)],
+            Address = address,
+            OsDevices = [],
+            Label = null,
+            Bars = [new PciBar(0, start, new ByteCount(size), PciBarFlags.Memory)],
         };
         stage.Pci.TryAdd(added, out _).ThrowIfError();
         stage.Pci.Bars.TryGet(address, 0, out BarProvider? provider).ThrowIfError();

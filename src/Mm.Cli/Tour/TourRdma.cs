@@ -59,7 +59,8 @@ internal sealed class TourRdma : IDisposable
     public void Post(MemoryRegion remote) => pair.TryPost(
         new WorkRequest(1, WorkOpcode.Write, new LocalPiece(Source.Start, Source.Length, local.Key))
         {
-            RemoteAddress = remote.Range.Start, RemoteKey = remote.Key,
+            RemoteAddress = remote.Range.Start,
+            RemoteKey = remote.Key,
         }).ThrowIfError();
 
     /// <summary>Sends packets.</summary>

@@ -83,7 +83,8 @@ internal sealed class RdmaEnd
     {
         Pair.TryPost(new WorkRequest(1, opcode, local)
         {
-            RemoteAddress = remote.Range.Start.AddChecked(new ByteCount(offset)), RemoteKey = remote.Key,
+            RemoteAddress = remote.Range.Start.AddChecked(new ByteCount(offset)),
+            RemoteKey = remote.Key,
         }).ThrowIfError();
         return Completed().Status;
     }

@@ -156,7 +156,8 @@ internal sealed class RdmaNicProperties
         {
             pair.TryPost(new WorkRequest(1, opcode, new LocalPiece(local.Range.Start, new ByteCount((ulong)length), local.Key))
             {
-                RemoteAddress = remote.Range.Start.AddChecked(new ByteCount((ulong)offset)), RemoteKey = remote.Key,
+                RemoteAddress = remote.Range.Start.AddChecked(new ByteCount((ulong)offset)),
+                RemoteKey = remote.Key,
             }).ThrowIfError();
             return rig.Near.Completed().Status;
         }

@@ -180,7 +180,8 @@ internal sealed class RdmaQueuePairTests
         MemoryRegion remote = rig.Across.Register(target);
         rig.Near.Pair.TryPost(new WorkRequest(1, WorkOpcode.Write, RdmaEnd.Piece(local))
         {
-            RemoteAddress = remote.Range.Start, RemoteKey = remote.Key,
+            RemoteAddress = remote.Range.Start,
+            RemoteKey = remote.Key,
         }).ThrowIfError();
         Assert.That(rig.Near.Nic.Process(2), Is.EqualTo(2));
         remote.Dispose();
@@ -212,7 +213,9 @@ internal sealed class RdmaQueuePairTests
         MemoryRegion remote = rig.Across.Register(rig.Across.Map(1));
         var work = new WorkRequest(1, WorkOpcode.Write, RdmaEnd.Piece(local))
         {
-            RemoteAddress = remote.Range.Start, RemoteKey = remote.Key, IsSignaled = false,
+            RemoteAddress = remote.Range.Start,
+            RemoteKey = remote.Key,
+            IsSignaled = false,
         };
         rig.Near.Pair.TryPost(work).ThrowIfError();
 
@@ -240,7 +243,10 @@ internal sealed class RdmaQueuePairTests
     {
         rig.Near.Pair.TryPost(new WorkRequest(1, opcode, RdmaEnd.Piece(local, 16, 8))
         {
-            RemoteAddress = remote.Range.Start.AddChecked(new ByteCount(64)), RemoteKey = remote.Key, CompareOrAdd = compare, Swap = swap,
+            RemoteAddress = remote.Range.Start.AddChecked(new ByteCount(64)),
+            RemoteKey = remote.Key,
+            CompareOrAdd = compare,
+            Swap = swap,
         }).ThrowIfError();
         Assert.That(rig.Near.Completed().Status, Is.EqualTo(WorkStatus.Success));
         return (

@@ -91,7 +91,8 @@ internal sealed class RegionCacheTests
         rig.Near.Space.TryUnmap(range.Start, range.Length).ThrowIfError();
         var request = new AreaRequest(range.Length, new AreaTraits(AreaKind.AnonymousPrivate, AreaAccess.ReadWrite))
         {
-            At = range.Start, Placement = AreaPlacement.Fixed,
+            At = range.Start,
+            Placement = AreaPlacement.Fixed,
         };
         rig.Near.Space.TryMap(request, out _).ThrowIfError();
         rig.Near.Write(range, 2);

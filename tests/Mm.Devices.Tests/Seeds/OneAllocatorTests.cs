@@ -82,7 +82,11 @@ internal sealed class OneAllocatorTests
 
             var options = new PagePoolOptions
             {
-                Device = rig.Near, SyncsForDevice = true, MaxLength = new ByteCount(GpuRig.Page), Provider = this, RingSize = 1,
+                Device = rig.Near,
+                SyncsForDevice = true,
+                MaxLength = new ByteCount(GpuRig.Page),
+                Provider = this,
+                RingSize = 1,
             };
             PagePool.TryCreate(rig.Machine, options, out PagePool? made).ThrowIfError();
             pool = made!;

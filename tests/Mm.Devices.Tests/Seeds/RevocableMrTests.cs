@@ -22,7 +22,8 @@ internal sealed class RevocableMrTests
         MemoryRegion local = rig.Near.Register(rig.Near.Map(8, 7));
         rig.Near.Pair.TryPost(new WorkRequest(1, WorkOpcode.Write, RdmaEnd.Piece(local))
         {
-            RemoteAddress = region.Range.Start, RemoteKey = region.Key,
+            RemoteAddress = region.Range.Start,
+            RemoteKey = region.Key,
         }).ThrowIfError();
         Assert.That(rig.Near.Nic.Process(3), Is.EqualTo(3), "three packets of eight are there");
 
