@@ -34,18 +34,8 @@ public sealed class BufferCpuMap : IDisposable
     /// <exception cref="ObjectDisposedException">The map has ended.</exception>
     public Errno TryFault(PageCount index, out Pfn frame)
     {
-        frame = default;
-        if (index >= Count)
-        {
-            return Errno.EFAULT;
-        }
-
-        Span<Pfn> one = [default];
-        DmaBuffer buffer = handle.Buffer;
-        using ReservationLock held = buffer.Reservation.LockOrGoOn();
-        Errno errno = buffer.TryGetFrames(held, new PageCount(First.Value + index.Value), one);
-        frame = one[0];
-        return errno.IsOk ? Errno.Ok : Errno.EFAULT;
+        using ReservationLock held = handle.Buffer.Reservation.LockOrGoOn();
+        return TryFind(held, index, out frame);
     }
 
     /// <summary>The CPU reads.</summary>
@@ -57,7 +47,9 @@ public sealed class BufferCpuMap : IDisposable
     {
         for (int done = 0; done < into.Length;)
         {
-            Errno errno = TryLease(offset, done, into.Length, out SpanLease lease);
+            // Held until the bytes are out: a move that comes in between would leave them behind.
+            using ReservationLock held = handle.Buffer.Reservation.LockOrGoOn();
+            Errno errno = TryLease(held, offset, done, into.Length, out SpanLease lease);
             if (!errno.IsOk)
             {
                 return errno;
@@ -82,7 +74,9 @@ public sealed class BufferCpuMap : IDisposable
     {
         for (int done = 0; done < from.Length;)
         {
-            Errno errno = TryLease(offset, done, from.Length, out SpanLease lease);
+            // Held until the bytes are in: a move that comes in between would leave them behind.
+            using ReservationLock held = handle.Buffer.Reservation.LockOrGoOn();
+            Errno errno = TryLease(held, offset, done, from.Length, out SpanLease lease);
             if (!errno.IsOk)
             {
                 return errno;
@@ -101,11 +95,25 @@ public sealed class BufferCpuMap : IDisposable
     /// <summary>Ends the map.</summary>
     public void Dispose() => handle.Dispose();
 
-    private Errno TryLease(ByteCount offset, int done, int length, out SpanLease lease)
+    private Errno TryFind(ReservationLock held, PageCount index, out Pfn frame)
+    {
+        frame = default;
+        if (index >= Count)
+        {
+            return Errno.EFAULT;
+        }
+
+        Span<Pfn> one = [default];
+        Errno errno = handle.Buffer.TryGetFrames(held, new PageCount(First.Value + index.Value), one);
+        frame = one[0];
+        return errno.IsOk ? Errno.Ok : Errno.EFAULT;
+    }
+
+    private Errno TryLease(ReservationLock held, ByteCount offset, int done, int length, out SpanLease lease)
     {
         lease = default;
         ulong at = checked(offset.Value + (ulong)done);
-        Errno errno = TryFault(new ByteCount(at).ToPagesRoundDown(), out Pfn frame);
+        Errno errno = TryFind(held, new ByteCount(at).ToPagesRoundDown(), out Pfn frame);
         if (!errno.IsOk)
         {
             return errno;
