@@ -49,11 +49,24 @@ internal sealed partial class SoakMachine
         drive.TryAddNamespace(diskPath, new ByteCount(512), out NvmeNamespace? space).ThrowIfError();
         drive.TryCreateQueuePair(16, out NvmeQueuePair? pair, isInBuffer: random.OneIn(2)).ThrowIfError();
         (blocksOfDisk, queue) = (space!, pair!);
+        StartPeer();
     }
 
     private void StopDrive()
     {
+        peer.TakeAway?.Invoke();
+        bool isLate = random.OneIn(2); // what is given back after the drive is gone
+        if (!isLate)
+        {
+            peer.Memory.Dispose();
+        }
+
         drive.Remove();
+        if (isLate)
+        {
+            peer.Memory.Dispose();
+        }
+
         Assert.That(queue.TryFlush(blocksOfDisk, out _), Is.EqualTo(Errno.ENODEV), "a queue of a drive that is gone");
         Assert.That(drive.View.LiveMappings, Is.Zero, "a mapping of the drive is left");
         Assert.That(File.ReadAllBytes(diskPath).AsSpan().SequenceEqual(disk), Is.True, "the file");

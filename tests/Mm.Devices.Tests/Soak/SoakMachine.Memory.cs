@@ -5,6 +5,7 @@ using Mm.Core.Spaces;
 using Mm.Devices.Gpus;
 using Mm.Devices.Gpus.Objects;
 using Mm.Devices.Gpus.Svm;
+using Mm.Devices.Rdma;
 using Mm.Devices.Tests.Gpus;
 using Mm.DmaBuf.Attachments;
 using Mm.DmaBuf.Buffers;
@@ -48,8 +49,18 @@ internal sealed partial class SoakMachine
     private void StopGpu()
     {
         Unbind();
-        DeregisterAll();
+        BufferHandle? handle = objects.Count > 0 ? GpuRig.Export(objects[0].Object) : null;
+        BufferAttachment? attachment = handle is null || isEnding ? null : GpuRig.Attach(handle, near.Nic.View, new TellingImporter());
+        BufferMapping? mapping = null;
+        _ = attachment?.TryMap(DmaDirection.Bidirectional, out mapping);
+        DmaAddr? stale = mapping is not null && objects[0].Object.Place == GpuPlaces.VisibleVram ? mapping.Segments[0].Address : null;
         gpu.Remove();
+        Assert.That(stale is null || near.Nic.View.Port.TryRead(stale.Value, new byte[8], out _) == Errno.EFAULT, Is.True, "a stale address");
+        Assert.That(attachment is null || attachment.TryMap(DmaDirection.Bidirectional, out _) == Errno.ENODEV, Is.True, "a buffer that is gone");
+        mapping?.Dispose();
+        attachment?.Dispose();
+        handle?.Dispose();
+        UseRegionsOfObjectsThatAreGone();
         foreach ((GpuObject each, _) in objects)
         {
             Assert.That(each.TryMoveTo(GpuPlaces.Ram), Is.EqualTo(Errno.ENODEV), "an object of a GPU that is gone");
@@ -60,6 +71,16 @@ internal sealed partial class SoakMachine
         processes.ForEach(static process => process.Svm!.Dispose());
         Assert.That(gpu.Memory.UsedPages, Is.EqualTo(PageCount.Zero), "a page of the GPU's memory is left");
         Assert.That(gpu.TryCreateObject(new GpuObjectRequest(new ByteCount(Page)), out _), Is.EqualTo(Errno.ENODEV));
+    }
+
+    private void UseRegionsOfObjectsThatAreGone()
+    {
+        foreach (SoakRegion each in regions.FindAll(static each => each.Region.Contract >= RegionContract.Buffer))
+        {
+            RunWork(each, WorkOpcode.Read, 8, 1, isGone: true);
+            each.Region.Dispose();
+            _ = regions.Remove(each);
+        }
     }
 
     private SoakProcess AnyProcess() => processes[Below(processes.Count)];

@@ -19,6 +19,8 @@ internal sealed partial class SoakMachine : IDisposable
     private static readonly PciPlace GpuPlace = PciAddress.Parse("0000:03:00.0");
 
     private readonly MachineRandom random;
+    private bool hasFailed;
+    private bool isEnding;
     private readonly List<string> steps = [];
     private readonly SortedDictionary<string, int> counts = new(StringComparer.Ordinal);
 
@@ -34,8 +36,8 @@ internal sealed partial class SoakMachine : IDisposable
         AddFunction("0000:08:00.0", "0000:08:00.1");
         StartGpu();
         StartProcesses();
-        StartDrive();
         StartWire();
+        StartDrive();
         StartCard();
         StartVfio();
     }
@@ -67,9 +69,10 @@ internal sealed partial class SoakMachine : IDisposable
 
             CheckAll();
         }
-        catch (Exception)
+        catch (Exception thrown)
         {
-            TestContext.Out.WriteLine($"seed {Machine.Seed}, {steps.Count} steps:");
+            hasFailed = true;
+            TestContext.Out.WriteLine($"seed {Machine.Seed}, validated every {validateEvery} steps, failed at step {steps.Count}: {thrown.Message}");
             steps.ForEach(TestContext.Out.WriteLine);
             throw;
         }
@@ -77,6 +80,12 @@ internal sealed partial class SoakMachine : IDisposable
 
     public void Dispose()
     {
+        if (hasFailed)
+        {
+            File.Delete(diskPath); // the rest is as the failure left it, and the failure is what is to be told
+            return;
+        }
+
         isEnding = true;
         StopCard();
         StopWire();
@@ -102,7 +111,7 @@ internal sealed partial class SoakMachine : IDisposable
             ("bo create", 4, CreateObject), ("bo write", 5, WriteObject), ("bo move", 5, MoveObject), ("bo import", 5, ImportObject),
             ("bo close", 2, CloseObject), ("press", 1, Press), ("disk ram", 4, MoveDiskAndRam), ("disk cmb", 4, MoveDiskAndBuffer),
             ("disk gpu", 4, MoveDiskAndGpu), ("register", 4, Register), ("rdma", 14, MoveByRdma), ("atomic", 4, AddByRdma),
-            ("deregister", 2, Deregister), ("receive", 8, Receive), ("bind", 2, Bind), ("unbind", 1, Unbind), ("iommu map", 3, MapIo),
+            ("deregister", 2, Deregister), ("peer", 1, TakePeerAway), ("receive", 8, Receive), ("bind", 2, Bind), ("unbind", 1, Unbind), ("iommu map", 3, MapIo),
             ("iommu dma", 6, MoveByVfio), ("bar", 4, MoveBar), ("decode", 2, SwitchDecoding), ("reset", 2, ResetOne), ("remove", 1, RemoveOne),
         ];
         int at = Below(actions.Sum(static action => action.Weight));
@@ -138,6 +147,7 @@ internal sealed partial class SoakMachine : IDisposable
         IModelDevice device = Devices[Below(6)];
         Note($"reset {device.Name}");
         device.Reset();
+        gpuResets += device == gpu ? 1 : 0;
     }
 
     private void RemoveOne()
