@@ -1,6 +1,5 @@
 using System.Globalization;
 using Mm.Core;
-using Mm.Core.Dma;
 using Mm.Devices.Gpus;
 using Mm.Devices.Ledgers;
 using Mm.DmaBuf;
