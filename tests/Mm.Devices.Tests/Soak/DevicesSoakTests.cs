@@ -5,7 +5,7 @@ internal sealed class DevicesSoakTests
 {
     [TestCase(1UL)]
     [TestCase(2UL)]
-    [TestCase(3UL)]
+    [TestCase(100UL)]
     public void Devices_AllAtWorkOnOneMachine_KeepEveryByteAndLeaveNothing(ulong seed) => Soak(seed, 400);
 
     /// <summary>Minutes long: <c>--filter TestCategory=Soak</c>.</summary>

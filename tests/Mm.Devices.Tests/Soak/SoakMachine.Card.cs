@@ -4,6 +4,7 @@ using Mm.Core;
 using Mm.Core.Dma;
 using Mm.Devices.Gpus.Objects;
 using Mm.Devices.Nics;
+using Mm.Devices.Nics.Bindings;
 using Mm.Devices.Nics.Queues;
 using Mm.Devices.Nics.Sockets;
 using Mm.Devices.Tests.Gpus;
@@ -53,10 +54,11 @@ internal sealed partial class SoakMachine
         }
     }
 
+    private void Receive() => Receive(Below(2));
+
     // Flow 1 lands in the GPU's memory where that is bound; where the memory went, the rest lands after it was unbound.
-    private void Receive()
+    private void Receive(int flow)
     {
-        int flow = Below(2);
         byte[] sent = Bytes(1 + Below(20_000));
         Assert.That(senders[flow].Send(sent), Is.EqualTo(sent.Length));
         var got = new List<byte>();
@@ -81,7 +83,7 @@ internal sealed partial class SoakMachine
         }
 
         Assert.That(got.ToArray().AsSpan().SequenceEqual(sent), Is.True, $"flow {flow}");
-        Note(control is not null && flow == 1 ? "received in device memory" : "received");
+        Note(control is not null && flow == 1 ? $"received by a binding: {landing!.Place}" : "received");
     }
 
     private void Take(NicSocket socket, ControlBuffer controls, ReadOnlySpan<byte> linear, List<byte> got)
@@ -113,12 +115,14 @@ internal sealed partial class SoakMachine
             return;
         }
 
+        // Static importers take no peer's memory, so that a static binding lands in RAM; the other follows the buffer.
+        BindingContract contract = random.OneIn(3) ? BindingContract.Static : BindingContract.Revocable;
         var request = new GpuObjectRequest(new PageCount(32).ToBytes()) { Preferred = GpuPlaces.VisibleVram };
         gpu.TryCreateObject(request, out landing).ThrowIfError();
         landingHandle = GpuRig.Export(landing!);
         control = card.OpenControl();
-        Errno errno = control.TryBind(landingHandle, [QueueId.Receive(1)], out _);
-        Note($"bound: {errno}");
+        Errno errno = control.TryBind(landingHandle, [QueueId.Receive(1)], out _, contract);
+        Note($"bound {contract}: {errno}, {landing!.Place}");
         if (!errno.IsOk)
         {
             Unbind();

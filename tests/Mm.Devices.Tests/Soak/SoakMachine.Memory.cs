@@ -48,13 +48,18 @@ internal sealed partial class SoakMachine
 
     private void StopGpu()
     {
-        Unbind();
         BufferHandle? handle = objects.Count > 0 ? GpuRig.Export(objects[0].Object) : null;
         BufferAttachment? attachment = handle is null || isEnding ? null : GpuRig.Attach(handle, near.Nic.View, new TellingImporter());
         BufferMapping? mapping = null;
         _ = attachment?.TryMap(DmaDirection.Bidirectional, out mapping);
         DmaAddr? stale = mapping is not null && objects[0].Object.Place == GpuPlaces.VisibleVram ? mapping.Segments[0].Address : null;
         gpu.Remove();
+        if (control is not null && !isEnding)
+        {
+            Receive(1);
+            Assert.That(control, Is.Null, "nothing lands in the memory of a GPU that is gone");
+        }
+
         Assert.That(stale is null || near.Nic.View.Port.TryRead(stale.Value, new byte[8], out _) == Errno.EFAULT, Is.True, "a stale address");
         Assert.That(attachment is null || attachment.TryMap(DmaDirection.Bidirectional, out _) == Errno.ENODEV, Is.True, "a buffer that is gone");
         mapping?.Dispose();
