@@ -109,6 +109,11 @@ internal sealed partial class BufferBacking : RegionBacking, IBufferImporter
     /// <inheritdoc/>
     public void OnMove(BufferAttachment attachment, ReservationLock held, MoveNotice notice)
     {
+        if (contract != RegionContract.Buffer && pin is null && notice == MoveNotice.MayMove)
+        {
+            return; // its own pin brings the buffer within reach: nothing is mapped yet
+        }
+
         if (contract == RegionContract.BufferPinned)
         {
             Warnings++;

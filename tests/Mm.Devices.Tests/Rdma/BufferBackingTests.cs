@@ -1,6 +1,8 @@
 using Mm.Core;
 using Mm.Core.Checks;
 using Mm.Core.PhysRanges;
+using Mm.Devices.Gpus;
+using Mm.Devices.Gpus.Objects;
 using Mm.Devices.Rdma;
 using Mm.DmaBuf.Buffers;
 using Mm.DmaBuf.Exporters;
@@ -97,6 +99,31 @@ internal sealed class BufferBackingTests
         region.Dispose();
         Assert.That((backing.Revocations, region.State), Is.EqualTo((1, RegionState.Deregistered)), "the release does not tell again");
         next.Dispose();
+    }
+
+    // What a pin itself brings within reach has not been pinned before: nothing is taken away, and nothing is warned of.
+    [Test]
+    public void Pinned_PinThatBringsTheBufferWithinReach_IsNoRevocation(
+        [Values(RegionContract.BufferPinned, RegionContract.BufferRevocable)] RegionContract contract)
+    {
+        using var rig = new RdmaRig();
+        var options = new GpuOptions { Memory = ByteCount.FromMiB(4), Visible = ByteCount.FromMiB(1) };
+        Gpu.TryCreate(rig.Pci, rig.System, RdmaRig.Gpu, options, out Gpu? gpu).ThrowIfError();
+        using (gpu)
+        {
+            var request = new GpuObjectRequest(new ByteCount(4096)) { Preferred = GpuPlaces.HiddenVram };
+            gpu!.TryCreateObject(request, out GpuObject? hidden).ThrowIfError();
+            hidden!.TryExport(out BufferHandle? handle).ThrowIfError();
+            MemoryRegion region = RdmaRig.RegisterBuffer(rig.Near, handle!, contract);
+            var backing = (BufferBacking)region.Backing;
+
+            Assert.That((hidden.Place, hidden.PinCount, region.State), Is.EqualTo((GpuPlaces.VisibleVram, 1, RegionState.Valid)));
+            Assert.That((backing.Warnings, backing.Revocations), Is.EqualTo((0L, 0)));
+            Assert.That(backing.TryAccess(default, new byte[8], isWrite: true), Is.EqualTo(Errno.Ok));
+            region.Dispose();
+            handle!.Dispose();
+            hidden.Dispose();
+        }
     }
 
     [Test]

@@ -12,8 +12,7 @@ public sealed class MirrorTests
     {
         ["tests/Mm.Core.Tests/AllocationGateTests.cs"] = "zero managed bytes on the hot paths of many rooms",
         ["tests/Mm.Core.Tests/PhysRanges/MachineOwnersTests.cs"] = "the owners of a machine's ranges, which several sources tell",
-        ["tests/Mm.Devices.Tests/Seeds/NeverPinBarMemoryTests.cs"] = "a demand of the mails, which no single file meets",
-        ["tests/Mm.Devices.Tests/Seeds/NoMixingInOneRequestTests.cs"] = "a demand of the mails, which no single file meets",
+        ["tests/Mm.Devices.Tests/Soak/DevicesSoakTests.cs"] = "all devices at work on one machine",
         ["tests/Mm.P2pDma.Tests/Importers/HostileFilesTests.cs"] = "files made to hurt through all XML and JSON importers",
         ["tests/Mm.P2pDma.Tests/Importers/RealXmlMachinesTests.cs"] = "real files through all XML importers",
         ["tests/Mm.P2pDma.Tests/Importers/RealSysfsMachinesTests.cs"] = "real trees through all sysfs importers",
