@@ -353,13 +353,14 @@ public sealed class Machine : IDisposable
             return;
         }
 
-        if (!BounceBuffers.TryCreate(Allocator, length, TryLease, out BounceBuffers? buffers).IsOk)
+        if (!BounceBuffers.TryCreate(Allocator, length, bytes.TryLease, out BounceBuffers? buffers).IsOk)
         {
             Dispose();
             throw new InvalidOperationException($"RAM below 4 GiB has no room for {length} of bounce buffers");
         }
 
         parts.Add(buffers!);
+        validators.Add(buffers!);
         Dma.AddBounceBuffers(buffers!);
     }
 

@@ -15,7 +15,7 @@ namespace Mm.Core.Dma;
 /// it was before (museum 26).</para>
 /// <para><b>Locking:</b> a leaf lock of its own; safe from any thread. Bytes are copied outside it.</para>
 /// </remarks>
-public sealed partial class BounceBuffers : IDisposable
+public sealed partial class BounceBuffers : IValidator, IDisposable
 {
     /// <summary>The size of a slot. <b>Linux:</b> IO_TLB_SIZE.</summary>
     public static readonly ByteCount SlotSize = new(1 << SlotShift);
@@ -29,6 +29,7 @@ public sealed partial class BounceBuffers : IDisposable
 
     private readonly RankedLock gate = new(LockRank.Leaf);
     private readonly PageRef[] blocks;
+    private readonly PhysAddr[] starts; // of the blocks: known after they were given back, too
     private readonly UInt128[] taken; // protected by gate; a bit a slot, of each block
     private readonly PhysLeaser leaser;
     private ulong usedSlots; // protected by gate
@@ -36,6 +37,7 @@ public sealed partial class BounceBuffers : IDisposable
     private BounceBuffers(PageRef[] blocks, PhysLeaser leaser)
     {
         this.blocks = blocks;
+        starts = [.. blocks.Select(static block => block.Page.Address)];
         this.leaser = leaser;
         taken = new UInt128[blocks.Length];
     }
@@ -79,7 +81,16 @@ public sealed partial class BounceBuffers : IDisposable
         return Errno.Ok;
     }
 
-    /// <summary>Gives the memory back.</summary>
+    /// <summary>Recounts the slots that are taken.</summary>
+    /// <exception cref="MmBugException">The count is not that of the bits.</exception>
+    public void Validate()
+    {
+        using RankedLock.Guard _ = gate.Enter();
+        ulong counted = taken.Aggregate(0UL, static (sum, bits) => sum + (ulong)UInt128.PopCount(bits));
+        Check.That(counted == usedSlots, $"invariant 1: {counted} slots are taken, {usedSlots} counted");
+    }
+
+    /// <summary>Gives the memory back: the machine's end. Mappings that are left copy nothing back any more.</summary>
     public void Dispose()
     {
         foreach (PageRef block in blocks)
@@ -119,10 +130,9 @@ public sealed partial class BounceBuffers : IDisposable
         using RankedLock.Guard _ = gate.Enter();
         for (int block = 0; block < blocks.Length; block++)
         {
-            PhysAddr first = blocks[block].Page.Address;
-            if (bounce.Start >= first && bounce.Start.OffsetFrom(first) < MaxRun)
+            if (bounce.Start >= starts[block] && bounce.Start.OffsetFrom(starts[block]) < MaxRun)
             {
-                UInt128 mask = MaskOf(slots) << (int)(bounce.Start.OffsetFrom(first).Value >> SlotShift);
+                UInt128 mask = MaskOf(slots) << (int)(bounce.Start.OffsetFrom(starts[block]).Value >> SlotShift);
                 Check.That((taken[block] & mask) == mask, $"invariant 1: {bounce} is taken");
                 taken[block] &= ~mask;
                 usedSlots -= (ulong)slots;
@@ -161,7 +171,7 @@ public sealed partial class BounceBuffers : IDisposable
                 {
                     taken[block] |= mask;
                     usedSlots += (ulong)slots;
-                    start = blocks[block].Page.Address.AddChecked(new ByteCount((ulong)first << SlotShift));
+                    start = starts[block].AddChecked(new ByteCount((ulong)first << SlotShift));
                     return true;
                 }
             }

@@ -96,7 +96,7 @@ public sealed class DmaMapping : IDisposable
     /// <summary>Whether the device may write.</summary>
     internal bool AllowsWrite => Direction != DmaDirection.ToDevice;
 
-    /// <summary>Gives all bytes to the CPU until <see cref="SyncForDevice()"/>.</summary>
+    /// <summary>Gives all bytes to the CPU until <see cref="SyncForDevice()"/>; from bounce buffers, what the device may have written is copied back.</summary>
     /// <remarks><b>Linux:</b> dma_sync_sgtable_for_cpu (v6.12).</remarks>
     /// <exception cref="ObjectDisposedException">It is unmapped.</exception>
     public void SyncForCpu()
@@ -106,7 +106,7 @@ public sealed class DmaMapping : IDisposable
         SyncBounces(toDevice: false);
     }
 
-    /// <summary>Gives all bytes back to the device.</summary>
+    /// <summary>Gives all bytes back to the device; into bounce buffers, what it may read is copied anew.</summary>
     /// <remarks><b>Linux:</b> dma_sync_sgtable_for_device (v6.12).</remarks>
     /// <exception cref="ObjectDisposedException">It is unmapped.</exception>
     public void SyncForDevice()

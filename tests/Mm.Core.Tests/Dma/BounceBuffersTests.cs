@@ -126,6 +126,21 @@ public sealed class BounceBuffersTests
     }
 
     [Test]
+    public void Unmap_AfterTheMachinesEnd_DoesNothing()
+    {
+        using Machine other = Machine.CreateBuilder()
+            .AddRam(new NodeId(0), DmaRig.Range(0x100_0000, 4UL << 20))
+            .AddRam(new NodeId(0), DmaRig.Range(HighStart, 4UL << 20))
+            .WithBounceBuffers(ByteCount.FromKiB(1))
+            .Build();
+        DmaDevice nic = other.Dma.Attach(other.RegisterDevice("nic"), DmaMask.Bits32);
+        nic.TryMap(List(DmaRig.Range(HighStart, 4096)), DmaDirection.Bidirectional, out DmaMapping? mapping).ThrowIfError();
+        other.Dispose();
+        Assert.That(mapping!.Dispose, Throws.Nothing);
+        Assert.That((nic.LiveMappings, other.Dma.Bounce!.Used), Is.EqualTo((0, ByteCount.Zero)));
+    }
+
+    [Test]
     public void TryMap_ForADomain_NeverBounces()
     {
         IommuDomain domain = machine.Dma.CreateDomain("domain");
