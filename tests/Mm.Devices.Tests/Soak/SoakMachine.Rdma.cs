@@ -185,7 +185,9 @@ internal sealed partial class SoakMachine
         bool isValid = region.State == RegionState.Valid && !isGone;
         var work = new WorkRequest(1, opcode, new LocalPiece(processes[0].At(from), new ByteCount((ulong)length), local.Key))
         {
-            RemoteAddress = target.Address.AddChecked(new ByteCount((ulong)to)), RemoteKey = region.Key, CompareOrAdd = added,
+            RemoteAddress = target.Address.AddChecked(new ByteCount((ulong)to)),
+            RemoteKey = region.Key,
+            CompareOrAdd = added,
         };
         nearPair.TryPost(work).ThrowIfError();
         WorkCompletion done = near.Completed();

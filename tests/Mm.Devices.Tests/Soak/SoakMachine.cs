@@ -191,7 +191,9 @@ internal sealed partial class SoakMachine : IDisposable
     {
         var options = new GpuOptions
         {
-            Memory = ByteCount.FromMiB(4), Visible = ByteCount.FromMiB(1), Drive = CopyEngineDrive.Stepped,
+            Memory = ByteCount.FromMiB(4),
+            Visible = ByteCount.FromMiB(1),
+            Drive = CopyEngineDrive.Stepped,
         };
         Gpu.TryCreate(Pci, System, GpuPlace, options, out Gpu? made).ThrowIfError();
         gpu = made!;
