@@ -1,4 +1,5 @@
 using Mm.Core.Checks;
+using Mm.Core.Frames;
 using Mm.Core.Spaces;
 using static Mm.Core.Tests.Spaces.SpaceRig;
 
@@ -27,6 +28,19 @@ public sealed class AddressSpacesTests
         space!.Dispose();
         Assert.That(machine.Spaces.Count, Is.Zero);
         machine.Validate();
+    }
+
+    [Test]
+    public void KindOf_APageThatLeftItsFile_IsSharedStill()
+    {
+        MemoryFile file = rig.CreateFile(1, fill: 7);
+        file.TryGetPage(PageCount.Zero, out PageRef held).ThrowIfError();
+        using (held)
+        {
+            Assert.That(rig.Spaces.KindOf(held.Page), Is.EqualTo(RssKind.Shared));
+            file.TryResize(ByteCount.Zero).ThrowIfError();
+            Assert.That(rig.Spaces.KindOf(held.Page), Is.EqualTo(RssKind.Shared), "an entry that stands still was counted so");
+        }
     }
 
     [Test]

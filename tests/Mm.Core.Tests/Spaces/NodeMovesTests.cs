@@ -111,6 +111,19 @@ internal sealed class NodeMovesTests
     }
 
     [Test]
+    public void FilePage_ThatIsHeldAndCutWhileItIsQueued_StaysWithItsHolder()
+    {
+        MemoryFile file = Inner.CreateFile(1, fill: 7);
+        var queue = new MoveQueue(Inner.Spaces);
+        file.TryGetPage(PageCount.Zero, out PageRef queued).ThrowIfError();
+        using PageRef held = queued.TryAddReference(out PageRef other).IsOk ? other : default;
+        Assert.That(queue.TryAdd(queued), Is.True);
+        file.TryResize(ByteCount.Zero).ThrowIfError();
+        Assert.That(queue.Move(queue.ToNode(Node2)), Is.EqualTo((Errno.Ok, 1)));
+        Assert.That(Inner.Frames.ReferencesOf(held.Page), Is.EqualTo(1U));
+    }
+
+    [Test]
     public void MovePages_TellsOfEachPage()
     {
         MemoryFile file = Inner.CreateFile(1, fill: 3);

@@ -295,6 +295,21 @@ public sealed partial class AreaMigrationTests
         Assert.That(rig.Device.UsedPages, Is.EqualTo(PageCount.Zero));
     }
 
+    [Test]
+    public void PageOfAFile_ThatIsCutMeanwhile_IsFreedWithTheMigration()
+    {
+        using var rig = new MigrationRig();
+        using MemoryFile file = rig.Base.MakeFile(1);
+        VirtRange range = rig.Base.Map(1, AreaAccess.ReadWrite, AreaKind.FileShared, file);
+        Assert.That(rig.Base.Read(range), Is.EqualTo(Words(1)));
+        AreaMigration migration = rig.SetUp(range);
+        Pfn page = migration.Sources[0].Page;
+        file.TryResize(ByteCount.Zero).ThrowIfError();
+        migration.Dispose();
+        Assert.That(rig.Machine.Frames.Describe(page).References, Is.Zero);
+        rig.Machine.Validate();
+    }
+
     private static PagePin Pin(MigrationRig rig, VirtRange range)
     {
         var pins = new PagePin[1];

@@ -200,6 +200,21 @@ public sealed class DeviceMirrorLargePageTests
     }
 
     [Test]
+    public void LargePage_ThatSomebodyHolds_StaysWhole_AndSaysSoOfEach()
+    {
+        using var rig = new MirrorRig(profile: LinuxProfile.V619);
+        VirtRange range = rig.MapHuge();
+        rig.Write(range, Words(512));
+        rig.Machine.Frames.TryGet(rig.FrameAt(range.Start), out PageRef held).ThrowIfError();
+        var stayed = new List<StayReason>();
+        rig.Mirror.TryMigrateToDevice(range, out PageCount moved, (_, reason) => stayed.Add(reason)).ThrowIfError();
+        held.Dispose();
+        Assert.That((moved.Value, stayed.Count), Is.EqualTo((0UL, 512)));
+        Assert.That(stayed, Is.All.EqualTo(StayReason.InUse));
+        AssertSame(rig.Read(range), Words(512));
+    }
+
+    [Test]
     public void Exclusive_OfALockedPage_IsPassedOverOnlyByTheOlderKernel([ValueSource(nameof(Profiles))] LinuxProfile profile)
     {
         using var rig = new MirrorRig(profile: profile);
