@@ -216,19 +216,23 @@ public sealed partial class Gpu : IModelDevice
     {
         parts.Pool.Validate();
         Doorbells.Validate();
+        SvmMemory[] memories = pagemap.Collect();
+        GpuObject[] inVram = [.. CollectObjects().Where(static each => each.Place != GpuPlaces.Ram)];
         ulong pages = 0;
-        foreach (SvmMemory memory in pagemap.Collect())
+        foreach (SvmMemory memory in memories)
         {
             pages += (ulong)memory.Frames.Length;
         }
 
-        foreach (GpuObject each in CollectObjects())
+        foreach (GpuObject each in inVram)
         {
-            pages += each.Place == GpuPlaces.Ram ? 0 : each.Size.ToPagesRoundDown().Value;
+            pages += each.Size.ToPagesRoundDown().Value;
         }
 
         PageCount used = parts.Pool.UsedPages;
         Check.That(pages == used.Value, $"invariant 1: {used} are taken, and {pages} are somebody's");
+        int tenants = parts.Pool.TenantCount;
+        Check.That(tenants == memories.Length + inVram.Length, $"{tenants} tenants are known, {memories.Length + inVram.Length} have pages");
         Check.That(parts.Copier.RentedJobs == 0, "no copy job is out");
     }
 

@@ -175,7 +175,7 @@ public sealed partial class Nic : IModelDevice, IFlowPort, IZeroCopyPort
         WireFlow flow = socket.Wire;
         lock (flow.Gate)
         {
-            ReceiveQueue queue = Queues[Steering.Steer(flow.Key)];
+            ReceiveQueue queue = FindQueue(flow);
             (LandingEnd end, int landed) = FindObstacle(flow, queue) is { } obstacle
                 ? (obstacle, 0)
                 : queue.Land(flow, atMost, flushes);
@@ -203,6 +203,20 @@ public sealed partial class Nic : IModelDevice, IFlowPort, IZeroCopyPort
         lock (socketGate)
         {
             _ = sockets.Remove(socket);
+        }
+    }
+
+    // Queues come and go meanwhile: steering is asked first, and again where its answer is gone.
+    private ReceiveQueue FindQueue(WireFlow flow)
+    {
+        while (true)
+        {
+            int index = Steering.Steer(flow.Key);
+            ReceiveQueue[] now = Volatile.Read(ref queues);
+            if (index < now.Length)
+            {
+                return now[index];
+            }
         }
     }
 

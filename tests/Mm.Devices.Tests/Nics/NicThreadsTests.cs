@@ -62,6 +62,33 @@ internal sealed class NicThreadsTests
         receiver.Dispose();
     }
 
+    [Test]
+    [CancelAfter(60_000)]
+    public void Flow_WhileQueuesComeAndGo_IsSteeredToOneThatIsThere(CancellationToken cancellation)
+    {
+        using var rig = new NicRig(new NicOptions { Queues = 1, Queue = new QueueOptions { RingEntries = 1 } });
+        NicSocket[] receivers = [.. Enumerable.Range(0, 4).Select(_ => rig.Connect().Receiver)];
+        int isDone = 0;
+        var changer = new Thread(() =>
+        {
+            for (int round = 0; round < 1000 && !cancellation.IsCancellationRequested; round++)
+            {
+                rig.Nic.TrySetQueueCount(1 + (round % 2)).ThrowIfError();
+            }
+
+            Volatile.Write(ref isDone, 1);
+        });
+        changer.Start();
+        var ends = new HashSet<LandingEnd>();
+        for (int turn = 0; Volatile.Read(ref isDone) == 0; turn++)
+        {
+            ends.Add(receivers[turn % receivers.Length].Land().End);
+        }
+
+        changer.Join();
+        Assert.That(ends, Does.Contain(LandingEnd.WireEmpty));
+    }
+
     private static void Disturb(NicRig rig, BarBuffer owner, ref int isDone)
     {
         for (int round = 0; Volatile.Read(ref isDone) == 0; round++)

@@ -94,11 +94,15 @@ public sealed partial class GpuObject
     /// <summary>The GPU is gone: nobody gets addresses any more, and those that were given are dead.</summary>
     internal void Kill()
     {
-        FailWorks(Errno.ENODEV);
-        using ReservationLock held = Reservation.Lock();
-        isGone = true;
-        Tell(held, MoveNotice.Revoked);
-        backing.EndAddresses();
+        FailWorks(Errno.ENODEV); // who waits for them with the reservation locked goes on
+        using (ReservationLock held = Reservation.Lock())
+        {
+            isGone = true;
+            Tell(held, MoveNotice.Revoked);
+            backing.EndAddresses();
+        }
+
+        FailWorks(Errno.ENODEV); // and those that began meanwhile
     }
 
     // The first place that has room, and where none has, the first that others can be made to leave.
@@ -196,7 +200,7 @@ public sealed partial class GpuObject
         }
         else
         {
-            parts.Pool.Touch(this);
+            parts.Pool.Add(this);
         }
     }
 }

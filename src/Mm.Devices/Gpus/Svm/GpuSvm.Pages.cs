@@ -28,12 +28,12 @@ public sealed partial class GpuSvm
             Owner = pagemap,
         };
         ulong untilNs = parts.Machine.Clock.NowNs + Options.RetryNs;
-        while (true)
+        while (parts.Machine.Clock.NowNs <= untilNs)
         {
             question.Reset(range.Range);
             question.Sequence = range.Block.Notifier.ReadBegin();
             Errno errno = AreValid(range, request) ? Errno.Ok : RangeFault.TryFault(Space, question);
-            if (errno == Errno.EBUSY && parts.Machine.Clock.NowNs <= untilNs)
+            if (errno == Errno.EBUSY)
             {
                 continue;
             }
@@ -62,6 +62,8 @@ public sealed partial class GpuSvm
                 return TryMapPages(range, question.Pfns, request);
             }
         }
+
+        return Errno.EBUSY;
     }
 
     /// <summary>Whether the GPU knows the pages of a range, and may do with them what it wants.</summary>

@@ -324,7 +324,7 @@ internal sealed class SvmPagemap(GpuParts parts) : IPrivatePagemapOps
             }
         }
 
-        parts.Pool.Touch(memory);
+        parts.Pool.Add(memory);
         return memory;
     }
 

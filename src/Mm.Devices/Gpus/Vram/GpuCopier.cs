@@ -16,6 +16,7 @@ public sealed class GpuCopier : IDisposable
     private readonly Func<DeviceCopyEngine> make;
     private DeviceCopyEngine engine; // replaced under restarting
     private CopyCounters before; // of engines that ended; changed under restarting
+    private bool isEnded; // protected by restarting
 
     /// <summary>Starts an engine.</summary>
     /// <param name="name">What messages call it.</param>
@@ -71,11 +72,16 @@ public sealed class GpuCopier : IDisposable
         return errno == Errno.ENODEV && worker != Engine ? Errno.ECANCELED : errno;
     }
 
-    /// <summary>Fails what is queued, and starts anew.</summary>
+    /// <summary>Fails what is queued, and starts anew; ended, it stays ended.</summary>
     internal void Restart()
     {
         lock (restarting)
         {
+            if (isEnded)
+            {
+                return;
+            }
+
             DeviceCopyEngine old = engine;
             Volatile.Write(ref engine, make());
             old.Dispose();
@@ -89,5 +95,12 @@ public sealed class GpuCopier : IDisposable
     }
 
     /// <summary>Ends the engine: what is queued fails, and nothing is taken any more.</summary>
-    public void Dispose() => Engine.Dispose();
+    public void Dispose()
+    {
+        lock (restarting)
+        {
+            isEnded = true;
+            engine.Dispose();
+        }
+    }
 }

@@ -45,6 +45,16 @@ public sealed class VramPool
     /// <summary>How often a tenant left because another one wanted its pages.</summary>
     public long Evictions => Volatile.Read(ref evictions);
 
+    /// <summary>How many tenants there are.</summary>
+    internal int TenantCount
+    {
+        get
+        {
+            using RankedLock.Guard held = gate.Enter();
+            return tenants.Count;
+        }
+    }
+
     /// <summary>How many pages of a part are free.</summary>
     /// <param name="part">The part.</param>
     /// <returns>The count.</returns>
@@ -115,13 +125,24 @@ public sealed class VramPool
         }
     }
 
-    /// <summary>A tenant has come, or was used just now: it is the last one to be asked to leave.</summary>
+    /// <summary>A tenant has come, or another part of the memory is its: it is the last one to be asked to leave.</summary>
     /// <param name="tenant">The tenant.</param>
-    internal void Touch(IVramTenant tenant)
+    internal void Add(IVramTenant tenant)
     {
         using RankedLock.Guard held = gate.Enter();
         _ = tenants.Remove(tenant);
         tenants.AddLast(tenant);
+    }
+
+    /// <summary>A tenant was used just now: it is the last one to be asked to leave. One that has gone stays gone.</summary>
+    /// <param name="tenant">The tenant.</param>
+    internal void Touch(IVramTenant tenant)
+    {
+        using RankedLock.Guard held = gate.Enter();
+        if (tenants.Remove(tenant))
+        {
+            tenants.AddLast(tenant);
+        }
     }
 
     /// <summary>A tenant has gone; one that never was does no harm.</summary>

@@ -62,16 +62,13 @@ public sealed partial class PagePool
         }
 
         ThrowIfNapiRuns();
+        PoolPage[] toUnmap;
         lock (consumer)
         {
             UnlinkNapi();
             FreeFragmented();
             EmptyCache();
-        }
-
-        PoolPage[] toUnmap;
-        using (gate.Enter())
-        {
+            using RankedLock.Guard held = gate.Enter();
             Volatile.Write(ref isDestroyed, true);
             toUnmap = [.. mapped];
             mapped.Clear();
@@ -272,6 +269,7 @@ public sealed partial class PagePool
         fragmented = null;
         if (buffer is not null && buffer.Unreference(FragmentBias - fragmentUsers) == 0)
         {
+            buffer.EndLeases();
             LetGo(buffer);
         }
     }

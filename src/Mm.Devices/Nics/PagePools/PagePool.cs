@@ -304,14 +304,20 @@ public sealed partial class PagePool : IDisposable
 
     private Consumer EnterConsumer()
     {
-        ObjectDisposedException.ThrowIf(IsDestroyed, this);
         NapiContext? context = Volatile.Read(ref napi);
         if (context is not null && !context.IsCurrent)
         {
             throw new InvalidOperationException("the pool's buffers are taken in its NAPI context alone");
         }
 
-        return new Consumer(context is null ? consumer : null);
+        var alone = new Consumer(context is null ? consumer : null);
+        if (IsDestroyed)
+        {
+            alone.Dispose();
+            ObjectDisposedException.ThrowIf(true, this); // while it waited for the others
+        }
+
+        return alone;
     }
 
     private readonly ref struct Consumer

@@ -19,7 +19,7 @@ namespace Mm.Devices.Nics.ZeroCopy;
 /// at any time.</para>
 /// <para><b>Invariants:</b> (1) what a user gives back has an effect as often as he was given it; (2) once the card is removed
 /// nothing is mapped, though the user goes on reading; (3) freed, every buffer is back.</para>
-/// <para><b>Locking:</b> a lock around reading the ring; counts are atomic.</para>
+/// <para><b>Locking:</b> a lock around reading the ring, one around receiving (<b>Linux:</b> uring_lock); counts are atomic.</para>
 /// </remarks>
 public sealed partial class ZeroCopyQueue : IQueueProvider, IDisposable
 {
@@ -29,12 +29,13 @@ public sealed partial class ZeroCopyQueue : IQueueProvider, IDisposable
     private const ulong LargestArea = 1UL << 30;
 
     private readonly Lock refill = new(); // reads the ring
+    private readonly Lock receiving = new(); // gives the user buffers, before the socket's
     private readonly IZeroCopyPort port;
     private readonly DmaDevice device;
     private readonly ZeroCopyArea area;
     private readonly AreaMemory memory;
     private int references = 1; // atomic
-    private int isClosed; // atomic: 0 → 1 once
+    private bool isClosed; // protected by receiving
     private volatile bool isGone; // set under the card's control lock
 
     private ZeroCopyQueue(IZeroCopyPort port, DmaDevice device, AreaMemory memory, int entries)
@@ -126,7 +127,6 @@ public sealed partial class ZeroCopyQueue : IQueueProvider, IDisposable
     {
         ArgumentNullException.ThrowIfNull(socket);
         ArgumentNullException.ThrowIfNull(completions);
-        ObjectDisposedException.ThrowIf(Volatile.Read(ref isClosed) != 0, this);
         received = ByteCount.Zero;
         if (socket.Protocol != ProtocolType.Tcp)
         {
@@ -134,9 +134,13 @@ public sealed partial class ZeroCopyQueue : IQueueProvider, IDisposable
         }
 
         long most = atMost.IsZero ? uint.MaxValue : (long)Math.Min(atMost.Value, uint.MaxValue);
-        Errno errno = socket.TryRead(most, new AreaReader(this, completions), out long taken);
-        received = new ByteCount((ulong)taken);
-        return errno;
+        lock (receiving)
+        {
+            ObjectDisposedException.ThrowIf(isClosed, this);
+            Errno errno = socket.TryRead(most, new AreaReader(this, completions), out long taken);
+            received = new ByteCount((ulong)taken);
+            return errno;
+        }
     }
 
     /// <inheritdoc/>
@@ -242,12 +246,19 @@ public sealed partial class ZeroCopyQueue : IQueueProvider, IDisposable
     /// <remarks><b>Linux:</b> io_shutdown_zcrx_ifqs, io_zcrx_scrub (v6.15).</remarks>
     public void Dispose()
     {
-        if (Interlocked.Exchange(ref isClosed, 1) == 0)
+        lock (receiving)
         {
-            Scrub();
-            port.Close(this);
-            Drop();
+            if (isClosed)
+            {
+                return;
+            }
+
+            isClosed = true;
         }
+
+        Scrub();
+        port.Close(this);
+        Drop();
     }
 
     /// <summary>Takes from the user what he has.</summary>

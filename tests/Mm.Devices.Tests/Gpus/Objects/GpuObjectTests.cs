@@ -3,6 +3,7 @@ using Mm.Core.Dma;
 using Mm.Devices.Gpus.Objects;
 using Mm.DmaBuf.Attachments;
 using Mm.DmaBuf.Buffers;
+using Mm.DmaBuf.Fences;
 using Mm.DmaBuf.Reservations;
 using Mm.Hmm.Copying;
 using static Mm.Devices.Tests.Gpus.GpuRig;
@@ -23,6 +24,33 @@ internal sealed class GpuObjectTests : IDisposable
         Assert.That((target.Place, target.Size.Value), Is.EqualTo((GpuPlaces.HiddenVram, 3UL * Page)));
         Assert.That(Read(target), Is.All.Zero);
         Assert.That(rig.Gpu.Memory.UsedPages, Is.EqualTo(new PageCount(3)));
+    }
+
+    [Test]
+    public void Removal_WhileWorkWaitsToBegin_EndsThatWork()
+    {
+        GpuObject target = rig.Create(1);
+        var before = new DmaFence(rig.System.Contexts, rig.System.Contexts.Next(), seqno: 1);
+        using (ReservationLock held = target.Reservation.Lock())
+        {
+            held.TryReserve(1).ThrowIfError();
+            held.Add(before, FenceUsage.Write);
+        }
+
+        GpuWork? work = null;
+        var worker = new Thread(() => _ = target.TryBeginWork(SyncAccess.Write, out work));
+        worker.Start();
+        Waiting.UntilWaits(worker); // with the reservation locked
+        var remover = new Thread(rig.Gpu.Remove);
+        remover.Start();
+        Waiting.UntilWaits(remover); // for the reservation
+        before.Signal().ThrowIfError();
+        worker.Join();
+        remover.Join();
+
+        Assert.That(work!.Fence.GetStatus(), Is.EqualTo(FenceStatus.Failed(Errno.ENODEV)));
+        Assert.That(work.TryWrite(ByteCount.Zero, [1]), Is.EqualTo(Errno.ENODEV));
+        target.Dispose();
     }
 
     [Test]

@@ -1,4 +1,5 @@
 using Mm.Core;
+using Mm.Core.Checks;
 using Mm.Core.Frames;
 using Mm.Core.Spaces;
 using Mm.Devices.Gpus.Objects;
@@ -44,6 +45,17 @@ internal sealed class GpuSvmTests : IDisposable
             Is.EqualTo(((ulong, ulong)[])[(Base, 2 * MiB), (Base + (4 * MiB), 64 * KiB)]));
         Assert.That((rig.UsedVram, Svm.MappedPages.Value, Svm.BlockCount), Is.EqualTo((528UL, 528UL, 1)));
         Assert.That(rig.GpuRead(new VirtRange(array.Start, new ByteCount(2 * MiB))).AsSpan().SequenceEqual(bytes.AsSpan(0, (int)(2 * MiB))), Is.True);
+    }
+
+    [Test]
+    public void Touch_OfPagesThatCameBack_LeavesNoTenantOfTheGpusMemory()
+    {
+        VirtRange array = rig.MapFilled(64 * KiB, out byte[] bytes, Base);
+        Svm.TryFault(array.Start, OnDevice).ThrowIfError();
+        Assert.That(rig.CpuRead(array), Is.EqualTo(bytes));
+        Svm.TryFault(array.Start, default).ThrowIfError();
+        Assert.That((rig.UsedVram, Svm.MappedPages.Value), Is.EqualTo((0UL, 16UL)));
+        rig.Gpu.Gpu.Validate();
     }
 
     [Test]
@@ -284,6 +296,43 @@ internal sealed class GpuSvmTests : IDisposable
         {
             Assert.That(rig.Gpu.Gpu.TryOpen(rig.Space, options, out _), Is.EqualTo(Errno.EINVAL));
         }
+    }
+
+    [Test]
+    public void GetPages_OfMemoryThatOthersChangeAllTheTime_GivesUpInTime()
+    {
+        var points = new Disturbance();
+        using var disturbed = new SvmRig(points: points);
+        VirtRange array = disturbed.MapFilled(4 * KiB, out _, Base);
+        disturbed.Svm.TryFindOrInsert(array.Start, default, out SvmRange? range).ThrowIfError();
+        int rounds = 0;
+        points.OnPages = () =>
+        {
+            disturbed.Machine.Clock.AdvanceNs(disturbed.Svm.Options.RetryNs / 4);
+            AreaAccess access = ++rounds % 2 == 0 ? AreaAccess.ReadWrite : AreaAccess.Read;
+            if (rounds < 100)
+            {
+                disturbed.Space.TryProtect(array.Start, array.Length, access).ThrowIfError();
+            }
+        };
+        Assert.That(disturbed.Svm.TryGetPages(range!, new SvmRequest { IsReadOnly = true }), Is.EqualTo(Errno.EBUSY));
+        Assert.That(rounds, Is.EqualTo(5), "four quarters of the time, and one round more");
+    }
+
+    // What others do each time that pages were read.
+    private sealed class Disturbance : IYieldPoints
+    {
+        internal Action? OnPages { get; set; }
+
+        public void Reach(string point)
+        {
+            if (point == "svm-pages")
+            {
+                OnPages?.Invoke();
+            }
+        }
+
+        public void WaitUntil(string point, Func<bool> isReady) => SpinWait.SpinUntil(isReady);
     }
 
     // The same process, with ranges of 256 KiB at most.

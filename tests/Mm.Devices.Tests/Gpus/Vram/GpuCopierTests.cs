@@ -44,5 +44,7 @@ internal sealed class GpuCopierTests
         using CopyJob late = copier.Jobs.Rent();
         late.Add(PageCopy.Clear(rig.Gpu.Bytes.FrameAt(PageCount.One)));
         Assert.That(copier.TryRun(late), Is.EqualTo(Errno.ENODEV));
+        copier.Restart();
+        Assert.That(copier.TryRun(late), Is.EqualTo(Errno.ENODEV), "a reset that comes after the end starts nothing");
     }
 }

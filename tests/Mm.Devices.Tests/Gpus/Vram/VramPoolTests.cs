@@ -22,6 +22,18 @@ internal sealed class VramPoolTests
     }
 
     [Test]
+    public void Touch_OfATenantThatHasGone_DoesNotBringItBack()
+    {
+        using Machine machine = Machine.CreateBuilder().Build();
+        var pool = new VramPool(machine.Faults, new PageCount(8), new PageCount(8));
+        var tenant = new Tenant(pool, "a", []);
+        Assert.That(pool.TenantCount, Is.EqualTo(1));
+        tenant.TryEvict(VramPart.Visible);
+        pool.Touch(tenant);
+        Assert.That(pool.TenantCount, Is.Zero);
+    }
+
+    [Test]
     public void Return_Twice_IsABug()
     {
         using Machine machine = Machine.CreateBuilder().Build();
@@ -55,7 +67,7 @@ internal sealed class VramPoolTests
         {
             (this.pool, this.name, this.asked) = (pool, name, asked);
             pool.TryTake(new PageCount(2), VramPart.Visible, runs).ThrowIfError();
-            pool.Touch(this);
+            pool.Add(this);
         }
 
         public bool TryEvict(VramPart part)

@@ -65,6 +65,40 @@ internal sealed class NetmemTests
         Assert.That(() => napi.Enter().Dispose(), Throws.InvalidOperationException);
     }
 
+    [Test]
+    public void Allocate_ThatWaitsForTheEnd_FindsThePoolDestroyed()
+    {
+        using var rig = new PoolRig();
+        var provider = new FakeProvider(3);
+        PagePool pool = rig.Create(rig.Mapped with { Napi = null, Provider = provider });
+        PoolLease[] both = [Take(pool), Take(pool)];
+        PagePool.PutMany(both);
+        Take(pool).Dispose(); // the other one is in the cache
+        bool isOver = false;
+        var taker = new Thread(() => isOver = !CanTake(pool));
+        provider.OnRelease = () =>
+        {
+            provider.OnRelease = null;
+            taker.Start();
+            Waiting.UntilWaits(taker);
+        };
+        pool.Dispose();
+        taker.Join();
+        Assert.That(isOver, Is.True);
+    }
+
+    private static bool CanTake(PagePool pool)
+    {
+        try
+        {
+            return pool.TryAllocate(out _).IsOk;
+        }
+        catch (ObjectDisposedException)
+        {
+            return false;
+        }
+    }
+
     private sealed class FakeProvider : IMemoryProvider
     {
         private readonly Stack<NetIov> free = new();
@@ -85,7 +119,13 @@ internal sealed class NetmemTests
 
         public Errno TryAllocate(PagePool pool, out NetIov? buffer) => free.TryPop(out buffer) ? Errno.Ok : Errno.ENOMEM;
 
-        public void Release(PagePool pool, NetIov buffer) => free.Push(buffer);
+        public Action? OnRelease { get; set; }
+
+        public void Release(PagePool pool, NetIov buffer)
+        {
+            OnRelease?.Invoke();
+            free.Push(buffer);
+        }
 
         public void End(PagePool pool) => HasEnded = true;
     }

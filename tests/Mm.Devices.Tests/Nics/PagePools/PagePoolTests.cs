@@ -44,6 +44,17 @@ internal sealed class PagePoolTests
         Assert.That(() => default(PoolLease).Share(), Throws.InvalidOperationException);
     }
 
+    [Test]
+    public void Lease_OfAFragmentThatCameBackBeforeTheEnd_IsOver()
+    {
+        using var rig = new PoolRig();
+        PagePool pool = rig.Create(new PagePoolOptions());
+        pool.TryAllocateFragment(new ByteCount(64), out PoolLease lease).ThrowIfError();
+        lease.Dispose();
+        pool.Dispose();
+        Assert.That(lease.Dispose, Throws.InstanceOf<ObjectDisposedException>());
+    }
+
     /// <summary>S-2: a page that somebody else holds is unmapped once, counted, and lives on.</summary>
     [Test]
     public void Put_WithAnotherReference_LetsThePageGo()

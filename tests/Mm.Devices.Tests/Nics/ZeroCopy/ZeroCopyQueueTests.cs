@@ -30,6 +30,29 @@ internal sealed class ZeroCopyQueueTests
         yield return Case("no process", Errno.EFAULT, options => options with { Space = null });
     }
 
+    [Test]
+    public void Close_WhileSomebodyReceives_TakesBackWhatHeGets()
+    {
+        using var rig = new ZeroCopyRig();
+        ZeroCopyQueue queue = rig.Register(rig.Options(rig.Map(8)));
+        (Socket sender, NicSocket receiver) = rig.Connect();
+        NicRig.Send(sender, receiver, new byte[] { 1 });
+        var user = new Thread(() => _ = queue.TryReceive(receiver, ByteCount.Zero, new CompletionBuffer(1), out _));
+        var closer = new Thread(queue.Dispose);
+        Errno errno = receiver.TryRead(1, new Stop(() =>
+        {
+            user.Start();
+            Waiting.UntilWaits(user); // for the socket, which is read here
+            closer.Start();
+            Waiting.UntilWaits(closer);
+        }), out _);
+        user.Join();
+        closer.Join();
+        receiver.Dispose();
+
+        Assert.That((errno, queue.UserBuffers.Value, queue.IsFreed), Is.EqualTo((Errno.EAGAIN, 0UL, true)));
+    }
+
     [TestCaseSource(nameof(Refusals))]
     public void Register_Refused_LeavesNothing(Errno expected, Func<ZeroCopyOptions, ZeroCopyOptions> change)
     {
@@ -335,4 +358,15 @@ internal sealed class ZeroCopyQueueTests
 
     private static TestCaseData Case(string name, Errno expected, Func<ZeroCopyOptions, ZeroCopyOptions> change) =>
         new TestCaseData(expected, change).SetArgDisplayNames(name);
+
+    // Reads nothing, and does something meanwhile.
+    private sealed class Stop(Action meanwhile) : ISegmentReader
+    {
+        public Errno TryRead(Segment segment, int from, int atMost, out int taken)
+        {
+            meanwhile();
+            taken = 0;
+            return Errno.EAGAIN;
+        }
+    }
 }
