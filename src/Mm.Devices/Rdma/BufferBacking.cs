@@ -109,9 +109,9 @@ internal sealed partial class BufferBacking : RegionBacking, IBufferImporter
     /// <inheritdoc/>
     public void OnMove(BufferAttachment attachment, ReservationLock held, MoveNotice notice)
     {
-        if (contract != RegionContract.Buffer && pin is null && notice == MoveNotice.MayMove)
+        if (contract != RegionContract.Buffer && pin is null)
         {
-            return; // its own pin brings the buffer within reach: nothing is mapped yet
+            return; // nothing is mapped: not yet, and its own pin may bring the buffer within reach, or not any more
         }
 
         if (contract == RegionContract.BufferPinned)
@@ -123,7 +123,7 @@ internal sealed partial class BufferBacking : RegionBacking, IBufferImporter
         if (contract == RegionContract.BufferRevocable)
         {
             // What was pinned and is told of a move is revoked, whatever comes later.
-            RevokeLocked(held);
+            EndLocked(held, isTold: true);
             return;
         }
 
@@ -163,14 +163,17 @@ internal sealed partial class BufferBacking : RegionBacking, IBufferImporter
     internal override void Revoke()
     {
         using ReservationLock held = Reservation.Lock();
-        RevokeLocked(held);
+        EndLocked(held, isTold: true);
     }
 
     /// <inheritdoc/>
     internal override void Release()
     {
-        Revoked = null;
-        Revoke();
+        using (ReservationLock held = Reservation.Lock())
+        {
+            EndLocked(held, isTold: false);
+        }
+
         attachment.Dispose();
     }
 
@@ -218,6 +221,14 @@ internal sealed partial class BufferBacking : RegionBacking, IBufferImporter
             return errno;
         }
 
+        // The addresses are good, the bytes may still be on their way: until they are there, nobody finds the table.
+        errno = Reservation.Wait(FenceUsage.Kernel, context.Nic.Options.FenceTimeoutNs, out _);
+        if (!errno.IsOk)
+        {
+            next!.Dispose();
+            return errno == Errno.ETIME ? Errno.ETIMEDOUT : errno;
+        }
+
         bool isSame = mapping is { IsValid: true } && ReferenceEquals(mapping.List, next!.List);
         using (Gate.Enter())
         {
@@ -231,19 +242,11 @@ internal sealed partial class BufferBacking : RegionBacking, IBufferImporter
 
         (isSame ? next : mapping)?.Dispose();
         mapping = isSame ? mapping : next;
-
-        // The addresses are good, the bytes may still be on their way.
-        errno = Reservation.Wait(FenceUsage.Kernel, context.Nic.Options.FenceTimeoutNs, out _);
-        if (!errno.IsOk)
-        {
-            using RankedLock.Guard guard = Gate.Enter();
-            mayHaveMoved = true;
-        }
-
-        return errno == Errno.ETIME ? Errno.ETIMEDOUT : errno;
+        return Errno.Ok;
     }
 
-    private void RevokeLocked(ReservationLock held)
+    // Neither mapped nor pinned any more: taken away, which the owner is told, or let go.
+    private void EndLocked(ReservationLock held, bool isTold)
     {
         using (Gate.Enter())
         {
@@ -256,10 +259,10 @@ internal sealed partial class BufferBacking : RegionBacking, IBufferImporter
             table = null;
         }
 
-        if (Revoked is { } tell)
+        if (isTold)
         {
             Revocations++;
-            tell();
+            TellTakenAway();
         }
 
         mapping?.Dispose();

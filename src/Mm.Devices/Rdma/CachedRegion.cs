@@ -12,7 +12,7 @@ namespace Mm.Devices.Rdma;
 public sealed class CachedRegion : IIntervalListener, IDisposable
 {
     private readonly RegionCache cache;
-    private int users = 1; // atomic: the cache is one
+    private int users = 1; // atomic: who had it registered is one
 
     internal CachedRegion(RegionCache cache, VirtRange pages)
     {

@@ -22,7 +22,7 @@ public sealed class MemoryRegion : IDisposable
         Access = access;
         Range = range;
         Backing = backing;
-        backing.Revoked = () => Advance(RegionState.Revoked);
+        backing.WhenTakenAway(() => Advance(RegionState.Revoked));
     }
 
     /// <summary>Whose work requests may name it.</summary>

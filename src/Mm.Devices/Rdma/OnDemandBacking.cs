@@ -20,6 +20,7 @@ namespace Mm.Devices.Rdma;
 /// </remarks>
 internal sealed class OnDemandBacking : RegionBacking, IIntervalListener
 {
+    private const ulong MostPages = int.MaxValue / sizeof(ulong); // a word for each: kvmalloc gives no more than INT_MAX bytes
     private const ulong TimeoutNs = 1_000_000_000; // HMM_RANGE_DEFAULT_TIMEOUT, 1000 ms
 
     private readonly RdmaContext context;
@@ -66,12 +67,12 @@ internal sealed class OnDemandBacking : RegionBacking, IIntervalListener
             return Errno.EOVERFLOW;
         }
 
-        if (count.IsZero || count.Value > int.MaxValue)
+        if (count.IsZero)
         {
             return Errno.EINVAL;
         }
 
-        if (context.Nic.Machine.Faults.ShouldFail(FaultPoint.Slab))
+        if (count.Value > MostPages || context.Nic.Machine.Faults.ShouldFail(FaultPoint.Slab))
         {
             return Errno.ENOMEM;
         }

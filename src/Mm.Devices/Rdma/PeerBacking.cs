@@ -113,7 +113,7 @@ internal sealed class PeerBacking : RegionBacking
         }
 
         End();
-        Revoked?.Invoke();
+        TellTakenAway();
     }
 
     private void End()

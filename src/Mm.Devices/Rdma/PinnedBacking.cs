@@ -19,11 +19,11 @@ internal sealed class PinnedBacking : RegionBacking
     private const int Batch = 512; // pages pinned in one call, as many as Linux keeps in a page of pointers
 
     private readonly RdmaContext context;
-    private readonly PagePin[] pins;
+    private readonly List<PagePin> pins;
     private readonly DmaMapping mapping;
     private RegionTable? table; // protected by Gate
 
-    private PinnedBacking(RdmaContext context, PagePin[] pins, DmaMapping mapping, RegionTable table)
+    private PinnedBacking(RdmaContext context, List<PagePin> pins, DmaMapping mapping, RegionTable table)
         : base(context.Nic.View)
     {
         this.context = context;
@@ -64,7 +64,8 @@ internal sealed class PinnedBacking : RegionBacking
             return errno;
         }
 
-        errno = TryPin(context, start, pages, access, out PagePin[] pins);
+        var pins = new List<PagePin>(); // grows with what is pinned: what is asked for may be more than there is
+        errno = TryPin(context, start, pages, access, pins);
         errno = errno.IsOk ? TryMap(context, pins, out DmaMapping? mapping) : SetNone(errno, out mapping);
         if (!errno.IsOk)
         {
@@ -111,39 +112,39 @@ internal sealed class PinnedBacking : RegionBacking
         Revoke();
         mapping.Dispose();
         Unpin(pins);
-        context.Uncharge(new PageCount((ulong)pins.Length));
+        context.Uncharge(new PageCount((ulong)pins.Count));
     }
 
     /// <inheritdoc/>
     internal override void Report(string holder, ICollection<LedgerEntry> entries)
     {
-        entries.Add(new LedgerEntry(holder, HoldingKind.Pin, "pages of a process", DeviceId.None, (ulong)pins.Length));
+        entries.Add(new LedgerEntry(holder, HoldingKind.Pin, "pages of a process", DeviceId.None, (ulong)pins.Count));
         entries.Add(new LedgerEntry(holder, HoldingKind.Mapping, "pages of a process", DeviceId.None, 1));
     }
 
-    private static Errno TryPin(RdmaContext context, VirtAddr start, PageCount pages, RegionAccess access, out PagePin[] pins)
+    private static Errno TryPin(RdmaContext context, VirtAddr start, PageCount pages, RegionAccess access, List<PagePin> pins)
     {
         const RegionAccess Writes = RegionAccess.LocalWrite | RegionAccess.RemoteWrite | RegionAccess.RemoteAtomic;
-        pins = new PagePin[pages.Value];
         VirtAddr first = start.AlignDown(PageSize.Small);
         PinFlags flags = PinFlags.LongTerm | PinFlags.Fast | ((access & Writes) != RegionAccess.None ? PinFlags.Write : PinFlags.None);
-        for (int done = 0; done < pins.Length;)
+        var batch = new PagePin[Math.Min(Batch, pages.Value)];
+        while ((ulong)pins.Count < pages.Value)
         {
-            Span<PagePin> part = pins.AsSpan(done, Math.Min(Batch, pins.Length - done));
-            VirtAddr at = first.AddChecked(new PageCount((ulong)done).ToBytes());
-            Errno errno = context.Space.TryPin(at, flags, part, out int count);
+            ulong done = (ulong)pins.Count;
+            Span<PagePin> part = batch.AsSpan(0, (int)Math.Min(Batch, pages.Value - done));
+            Errno errno = context.Space.TryPin(first.AddChecked(new PageCount(done).ToBytes()), flags, part, out int count);
             if (!errno.IsOk)
             {
                 return errno;
             }
 
-            done += count;
+            pins.AddRange(part[..count]);
         }
 
         return Errno.Ok;
     }
 
-    private static Errno TryMap(RdmaContext context, PagePin[] pins, out DmaMapping? mapping)
+    private static Errno TryMap(RdmaContext context, List<PagePin> pins, out DmaMapping? mapping)
     {
         mapping = null;
         PhysRangeListBuilder builder = context.Nic.Pci.CreateListBuilder();
@@ -165,7 +166,7 @@ internal sealed class PinnedBacking : RegionBacking
         return errno;
     }
 
-    private static void Unpin(PagePin[] pins)
+    private static void Unpin(List<PagePin> pins)
     {
         foreach (PagePin pin in pins)
         {

@@ -7,13 +7,16 @@ namespace Mm.Devices.Rdma;
 /// <remarks>
 /// Owns nothing but the membership; registers regions under each contract.
 /// <para><b>Linux:</b> struct ib_pd, ib_uverbs_reg_mr, UVERBS_METHOD_REG_DMABUF_MR (v6.12).</para>
-/// <para><b>States:</b> made → destroyed, when it has neither regions nor queue pairs, or with its context.</para>
+/// <para><b>States:</b> made → destroyed, when it has neither regions nor queue pairs, or with its context. Destroyed by
+/// <see cref="TryDestroy"/>, whatever is asked of it is EINVAL.</para>
 /// <para><b>Locking:</b> safe from any thread.</para>
 /// </remarks>
 public sealed class ProtectionDomain
 {
     private const RegionAccess Known = RegionAccess.LocalWrite | RegionAccess.RemoteWrite | RegionAccess.RemoteRead
         | RegionAccess.RemoteAtomic | RegionAccess.OnDemand;
+
+    private bool isDestroyed; // protected by the wire's lock
 
     internal ProtectionDomain(RdmaContext context) => Context = context;
 
@@ -26,9 +29,9 @@ public sealed class ProtectionDomain
     /// <param name="access">What the region allows.</param>
     /// <param name="region">The region; null when refused. The caller disposes it.</param>
     /// <returns>
-    /// Ok; ENODEV: the context is closed. EINVAL: unknown rights, or remote writes or atomics without local ones; no bytes; more
-    /// than 2^32-1 pages; pinned, the end wraps. EOVERFLOW: on demand, the end wraps. EPERM: nothing may be pinned. ENOMEM: more
-    /// would be pinned than may be, or no memory. EFAULT: no area, or one that forbids the access or has no pages to pin.
+    /// Ok; ENODEV: the context is closed. EINVAL: the domain was destroyed; unknown rights, or remote writes or atomics without local ones; no bytes; more
+    /// than 2^32-1 pages to be pinned; pinned, the end wraps. EOVERFLOW: on demand, the end wraps. EPERM: nothing may be pinned.
+    /// ENOMEM: more would be pinned than may be, more than 2^28-1 pages on demand, or no memory. EFAULT: no area, or one that forbids the access or has no pages to pin.
     /// EREMOTEIO: memory of a peer, mapped into the process or out of the NIC's reach.
     /// </returns>
     public Errno TryRegister(VirtAddr start, ByteCount length, RegionAccess access, out MemoryRegion? region)
@@ -91,12 +94,12 @@ public sealed class ProtectionDomain
     /// <param name="buffer">A handle of the buffer; stays the caller's.</param>
     /// <param name="offset">Where in it the window starts.</param>
     /// <param name="length">How many bytes.</param>
-    /// <param name="address">By which address work requests name the first byte.</param>
+    /// <param name="address">By which address work requests name the first byte; as far into a page as <paramref name="offset"/>.</param>
     /// <param name="access">What the region allows.</param>
     /// <param name="contract">Whether it follows moves, is pinned, or pinned until it is taken away.</param>
     /// <param name="region">The region; null when refused. The caller disposes it.</param>
     /// <returns>Ok; ENODEV: the context is closed, or the memory is taken away; EINVAL: rights as in <see cref="TryRegister"/>, no
-    /// bytes, a window past the buffer or addresses that wrap; ENOMEM: no memory; EREMOTEIO: out of the NIC's reach; EOPNOTSUPP: the
+    /// bytes, a window past the buffer, addresses that wrap, or offset and address not as far into their pages; ENOMEM: no memory; EREMOTEIO: out of the NIC's reach; EOPNOTSUPP: the
     /// exporter pins for nobody, or its memory is a peer's and out of reach; ETIMEDOUT: pinned, the kernel's fences have not
     /// signaled.</returns>
     /// <exception cref="ArgumentOutOfRangeException"><paramref name="contract"/> is not one of buffers.</exception>
@@ -117,7 +120,8 @@ public sealed class ProtectionDomain
 
         region = null;
         Errno errno = Check(access);
-        if (!errno.IsOk || !VirtRange.TryCreate(address, length, out _))
+        bool isSkewed = ((offset.Value ^ address.Value) & (PageSize.Small.Bytes.Value - 1)) != 0;
+        if (!errno.IsOk || isSkewed || !VirtRange.TryCreate(address, length, out _))
         {
             return errno.IsOk ? Errno.EINVAL : errno;
         }
@@ -131,7 +135,7 @@ public sealed class ProtectionDomain
     /// <param name="receives">Where receives complete.</param>
     /// <param name="depth">How much work of each kind may wait; positive.</param>
     /// <param name="pair">The queue pair; null when refused. The caller disposes it.</param>
-    /// <returns>Ok; ENODEV: the context is closed; ENOMEM: no memory.</returns>
+    /// <returns>Ok; ENODEV: the context is closed; EINVAL: the domain was destroyed; ENOMEM: no memory.</returns>
     public Errno TryCreateQueuePair(CompletionQueue sends, CompletionQueue receives, int depth, out RdmaQueuePair? pair)
     {
         ArgumentNullException.ThrowIfNull(sends);
@@ -140,9 +144,10 @@ public sealed class ProtectionDomain
         pair = null;
         lock (Context.Nic.Wire.Gate)
         {
-            if (Context.IsClosed || Context.Nic.Machine.Faults.ShouldFail(FaultPoint.Slab))
+            Errno errno = CheckAlive();
+            if (!errno.IsOk || Context.Nic.Machine.Faults.ShouldFail(FaultPoint.Slab))
             {
-                return Context.IsClosed ? Errno.ENODEV : Errno.ENOMEM;
+                return errno.IsOk ? Errno.ENOMEM : errno;
             }
 
             pair = new RdmaQueuePair(this, Context.Nic.NextQueuePair(), sends, receives, depth);
@@ -157,21 +162,29 @@ public sealed class ProtectionDomain
     {
         lock (Context.Nic.Wire.Gate)
         {
-            if (Context.IsUsed(this))
+            if (isDestroyed || Context.IsClosed)
             {
-                return Errno.EBUSY;
+                return Errno.ENOENT;
             }
 
-            return Context.Remove(this) ? Errno.Ok : Errno.ENOENT;
+            isDestroyed = !Context.IsUsed(this);
+            return isDestroyed ? Errno.Ok : Errno.EBUSY;
         }
     }
+
+    // Called with the wire's lock held. Linux: a handle that is gone is EINVAL.
+    private Errno CheckAlive() => Context.IsClosed ? Errno.ENODEV : isDestroyed ? Errno.EINVAL : Errno.Ok;
 
     // Linux: ib_check_mr_access.
     private Errno Check(RegionAccess access)
     {
-        if (Context.IsClosed)
+        lock (Context.Nic.Wire.Gate)
         {
-            return Errno.ENODEV;
+            Errno errno = CheckAlive();
+            if (!errno.IsOk)
+            {
+                return errno;
+            }
         }
 
         bool isRemoteAlone = (access & (RegionAccess.RemoteWrite | RegionAccess.RemoteAtomic)) != RegionAccess.None
@@ -197,16 +210,16 @@ public sealed class ProtectionDomain
         var made = new MemoryRegion(this, contract, access, new VirtRange(start, length), backing!);
         lock (Context.Nic.Wire.Gate)
         {
-            if (Context.IsClosed)
+            errno = CheckAlive();
+            if (errno.IsOk)
             {
-                backing!.Release();
-                return Errno.ENODEV;
+                Context.Nic.Keys.Add(made);
+                region = made;
+                return Errno.Ok;
             }
-
-            Context.Nic.Keys.Add(made);
         }
 
-        region = made;
-        return Errno.Ok;
+        backing!.Release(); // may call a peer's driver, so with no lock held
+        return errno;
     }
 }

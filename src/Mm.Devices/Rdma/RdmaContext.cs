@@ -13,8 +13,7 @@ namespace Mm.Devices.Rdma;
 /// </remarks>
 public sealed class RdmaContext : IDisposable
 {
-    private readonly List<RdmaQueuePair> pairs = []; // this and those below: protected by the wire's lock
-    private readonly List<ProtectionDomain> domains = [];
+    private readonly List<RdmaQueuePair> pairs = []; // this and the next: protected by the wire's lock
     private bool isClosed;
     private long pinned; // atomic
 
@@ -60,7 +59,6 @@ public sealed class RdmaContext : IDisposable
             }
 
             domain = new ProtectionDomain(this);
-            domains.Add(domain);
             return Errno.Ok;
         }
     }
@@ -82,7 +80,6 @@ public sealed class RdmaContext : IDisposable
             }
 
             pairs.Clear();
-            domains.Clear();
         }
 
         foreach (MemoryRegion region in Nic.Keys.Collect().Where(region => region.Domain.Context == this))
@@ -112,10 +109,9 @@ public sealed class RdmaContext : IDisposable
 
     internal void Remove(RdmaQueuePair pair) => pairs.Remove(pair);
 
+    /// <summary>Whether a domain has regions or queue pairs. Called with the wire's lock held.</summary>
     internal bool IsUsed(ProtectionDomain domain) =>
         pairs.Exists(pair => pair.Domain == domain) || Array.Exists(Nic.Keys.Collect(), region => region.Domain == domain);
-
-    internal bool Remove(ProtectionDomain domain) => domains.Remove(domain);
 
     /// <summary>Charges pages before they are pinned.</summary>
     /// <returns>Ok; ENOMEM: more than may be pinned; nothing is charged.</returns>

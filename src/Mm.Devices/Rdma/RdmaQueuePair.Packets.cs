@@ -18,30 +18,41 @@ public sealed partial class RdmaQueuePair
         }
 
         WorkStatus status = peer!.State == QueuePairState.Ready ? Send(work) : WorkStatus.RetryExceeded;
-        if (status != WorkStatus.Success)
+        if (status != WorkStatus.Success || moved == work.Length)
         {
-            Complete(sends, sendsDone, status, 0);
-            moved = 0;
-        }
-        else if (moved == work.Length)
-        {
-            EndOfWork(work);
+            End(work, status);
         }
 
         return true;
     }
 
-    private void EndOfWork(WorkRequest work)
+    // Both ends' work is completed before either end fails and flushes: they may be one and the same.
+    private void End(WorkRequest work, WorkStatus status)
     {
-        ulong bytes = moved;
+        ulong bytes = status == WorkStatus.Success ? moved : 0;
         moved = 0;
-        if (work.Opcode == WorkOpcode.Send)
+        bool isPeerFine = work.Opcode != WorkOpcode.Send
+            ? status is not (WorkStatus.RemoteInvalidRequest or WorkStatus.RemoteAccessError)
+            : ReceiveStatus(status) is not { } end || peer!.TryComplete(peer.receives, peer.receivesDone, end, bytes);
+        if (!TryComplete(sends, sendsDone, status, bytes))
         {
-            peer!.Complete(peer.receives, peer.receivesDone, WorkStatus.Success, bytes);
+            Fail();
         }
 
-        Complete(sends, sendsDone, WorkStatus.Success, bytes);
+        if (!isPeerFine)
+        {
+            peer!.Fail(); // what a responder refuses puts it into error, too
+        }
     }
+
+    // How the receive ends that a send went into; null where it took none.
+    private static WorkStatus? ReceiveStatus(WorkStatus ofSend) => ofSend switch
+    {
+        WorkStatus.Success => WorkStatus.Success,
+        WorkStatus.RemoteInvalidRequest => WorkStatus.LocalLengthError,
+        WorkStatus.RemoteOperationError => WorkStatus.LocalProtectionError,
+        _ => null,
+    };
 
     private WorkStatus Send(WorkRequest work)
     {
@@ -76,7 +87,7 @@ public sealed partial class RdmaQueuePair
         bool isAtomic = work.Opcode is WorkOpcode.CompareSwap or WorkOpcode.FetchAdd;
         if (isAtomic && work.RemoteAddress.Value % 8 != 0)
         {
-            return Refuse(WorkStatus.RemoteInvalidRequest);
+            return WorkStatus.RemoteInvalidRequest;
         }
 
         RegionAccess right = work.Opcode switch
@@ -87,7 +98,7 @@ public sealed partial class RdmaQueuePair
         };
         MemoryRegion? region = peer!.FindRegion(work.RemoteKey);
         bool isFit = work.Length == 0 || (region is not null && region.Allows(work.RemoteAddress, new ByteCount(work.Length), right));
-        return isFit ? WorkStatus.Success : Refuse(WorkStatus.RemoteAccessError);
+        return isFit ? WorkStatus.Success : WorkStatus.RemoteAccessError;
     }
 
     private WorkStatus CheckReceive(WorkRequest work)
@@ -97,13 +108,7 @@ public sealed partial class RdmaQueuePair
             return WorkStatus.ReceiverNotReady;
         }
 
-        if (receive.Length >= work.Length)
-        {
-            return WorkStatus.Success;
-        }
-
-        peer.Complete(peer.receives, peer.receivesDone, WorkStatus.LocalLengthError, 0);
-        return WorkStatus.RemoteInvalidRequest;
+        return receive.Length >= work.Length ? WorkStatus.Success : WorkStatus.RemoteInvalidRequest;
     }
 
     private WorkStatus Push(WorkRequest work, Span<byte> packet)
@@ -120,13 +125,8 @@ public sealed partial class RdmaQueuePair
             return local;
         }
 
-        if (peer!.TryMoveLocal(peer.receives.Peek(), moved, packet, isWrite: true) == WorkStatus.Success)
-        {
-            return WorkStatus.Success;
-        }
-
-        peer.Complete(peer.receives, peer.receivesDone, WorkStatus.LocalProtectionError, 0);
-        return WorkStatus.RemoteOperationError;
+        WorkStatus there = peer!.TryMoveLocal(peer.receives.Peek(), moved, packet, isWrite: true);
+        return there == WorkStatus.Success ? WorkStatus.Success : WorkStatus.RemoteOperationError;
     }
 
     private WorkStatus Pull(WorkRequest work, Span<byte> packet)
@@ -159,14 +159,7 @@ public sealed partial class RdmaQueuePair
         MemoryRegion? region = peer!.FindRegion(work.RemoteKey);
         VirtAddr at = work.RemoteAddress.AddChecked(new ByteCount(moved));
         bool isDone = region is not null && region.TryAccess(at, packet, isWrite).IsOk;
-        return isDone ? WorkStatus.Success : Refuse(WorkStatus.RemoteAccessError);
-    }
-
-    // What a responder refuses puts it into error, too.
-    private WorkStatus Refuse(WorkStatus status)
-    {
-        peer!.Fail();
-        return status;
+        return isDone ? WorkStatus.Success : WorkStatus.RemoteAccessError;
     }
 
     private WorkStatus TryMoveLocal(WorkRequest work, ulong offset, Span<byte> packet, bool isWrite)

@@ -153,14 +153,11 @@ public sealed partial class RdmaQueuePair : IDisposable
     private WorkCompletion Completion(WorkRequest work, WorkStatus status, ulong bytes) =>
         new(work.Id, status, work.Opcode, new ByteCount(bytes), Number);
 
-    // A completion without room is lost, and that is an error of the queue pair.
-    private void Complete(Queue<WorkRequest> queue, CompletionQueue done, WorkStatus status, ulong bytes)
+    // A completion without room is lost, and that is an error of the queue pair: whether all is well is the answer.
+    private bool TryComplete(Queue<WorkRequest> queue, CompletionQueue done, WorkStatus status, ulong bytes)
     {
         WorkRequest work = queue.Dequeue();
         bool isTold = (status == WorkStatus.Success && !work.IsSignaled) || done.TryAdd(Completion(work, status, bytes));
-        if (status != WorkStatus.Success || !isTold)
-        {
-            Fail();
-        }
+        return status == WorkStatus.Success && isTold;
     }
 }

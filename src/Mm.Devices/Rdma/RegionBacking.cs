@@ -8,12 +8,16 @@ namespace Mm.Devices.Rdma;
 /// <remarks>
 /// Owns what the contract holds: pins, attachments, notifiers, mappings.
 /// <para><b>Linux:</b> struct ib_umem (v6.12), with the accesses that a device makes through it.</para>
-/// <para><b>Invariants:</b> (1) once memory was taken away, no byte of it is moved; (2) released once.</para>
+/// <para><b>Invariants:</b> (1) once memory was taken away, no byte of it is moved; (2) released once; (3) its region hears of a
+/// taking away, also of one that came before the region was made.</para>
 /// <para><b>Locking:</b> rank Mirror guards what a taking away takes; each access is made under it. Never held while memory is
 /// asked for.</para>
 /// </remarks>
 internal abstract class RegionBacking(DmaDevice device)
 {
+    private Action? whenTakenAway; // atomic
+    private int isTakenAway; // atomic; set before the other is read, as that is set before this is read
+
     /// <summary>What a taking away enters.</summary>
     protected RankedLock Gate { get; } = new(LockRank.Mirror);
 
@@ -23,8 +27,15 @@ internal abstract class RegionBacking(DmaDevice device)
     /// <summary>How often the device's table was loaded: once, and once for each time that the memory had moved.</summary>
     internal long TableLoads { get; private protected set; }
 
-    /// <summary>Told once when the memory is taken away for good, maybe with locks held.</summary>
-    internal Action? Revoked { get; set; }
+    /// <summary>Says whom to tell that the memory is taken away for good, maybe with locks held; tells at once where it is.</summary>
+    internal void WhenTakenAway(Action tell)
+    {
+        _ = Interlocked.Exchange(ref whenTakenAway, tell);
+        if (Volatile.Read(ref isTakenAway) != 0)
+        {
+            tell();
+        }
+    }
 
     /// <summary>Moves bytes between the memory and a packet.</summary>
     /// <param name="offset">Where in the region.</param>
@@ -41,4 +52,11 @@ internal abstract class RegionBacking(DmaDevice device)
 
     /// <summary>Tells what is held.</summary>
     internal abstract void Report(string holder, ICollection<LedgerEntry> entries);
+
+    /// <summary>The memory was taken away for good.</summary>
+    protected void TellTakenAway()
+    {
+        _ = Interlocked.Exchange(ref isTakenAway, 1);
+        Volatile.Read(ref whenTakenAway)?.Invoke();
+    }
 }

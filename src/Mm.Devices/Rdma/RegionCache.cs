@@ -157,15 +157,10 @@ public sealed class RegionCache : IDisposable
         using (gate.Enter())
         {
             Misses++;
-            made.AddUser();
-            bool isKept = !notifier.IsRetryNeeded(moment) && !isClosed && !Overlaps(pages);
-            if (isKept)
+            if (!notifier.IsRetryNeeded(moment) && !isClosed && !Overlaps(pages))
             {
+                made.AddUser();
                 live.Add(pages.Start.Value, made);
-            }
-            else
-            {
-                dead.Add(made);
             }
         }
 

@@ -43,7 +43,7 @@ internal sealed class BufferBackingInterleavings
             RegionBacking region = rig.Register(handle, RegionContract.BufferRevocable);
             byte? atRevoke = null;
             int told = 0;
-            region.Revoked = () => told++;
+            region.WhenTakenAway(() => told++);
             _ = scenario
                 .Actor("nic", () => _ = region.TryAccess(default, (byte[])[9], isWrite: true)) // EINVAL once revoked
                 .Actor("gpu", () =>

@@ -56,6 +56,37 @@ internal sealed class BufferBackingTests
         region.Dispose();
     }
 
+    // The table is there for nobody before the bytes are: not for who waits, and not for who comes meanwhile.
+    [Test]
+    public void Dynamic_TwoUsersBeforeTheKernelsFence_BothWaitForIt()
+    {
+        using var rig = new RdmaRig();
+        using BufferHandle handle = rig.Moving(out _);
+        MemoryRegion region = RdmaRig.RegisterBuffer(rig.Near, handle, RegionContract.Buffer);
+        bool hasSignaled = false;
+        bool isEarly = false;
+        var second = new Thread(() =>
+        {
+            region.Backing.TryAccess(default, new byte[8], isWrite: false).ThrowIfError();
+            isEarly = !Volatile.Read(ref hasSignaled);
+        });
+        using (ReservationLock held = handle.Buffer.Reservation.Lock())
+        {
+            held.TryReserve(1).ThrowIfError();
+            held.Add(new WaitedFor(rig.System.Contexts, () =>
+            {
+                second.Start();
+                SpinWait.SpinUntil(() => !second.IsAlive || (second.ThreadState & ThreadState.WaitSleepJoin) != 0);
+                Volatile.Write(ref hasSignaled, true);
+            }), FenceUsage.Kernel);
+        }
+
+        region.Backing.TryAccess(default, new byte[8], isWrite: false).ThrowIfError();
+        second.Join();
+        Assert.That((hasSignaled, isEarly), Is.EqualTo((true, false)));
+        region.Dispose();
+    }
+
     // R2.
     [Test]
     public void Pinned_Notice_UnmapsNothingAndIsCounted()
@@ -99,6 +130,21 @@ internal sealed class BufferBackingTests
         region.Dispose();
         Assert.That((backing.Revocations, region.State), Is.EqualTo((1, RegionState.Deregistered)), "the release does not tell again");
         next.Dispose();
+    }
+
+    [Test]
+    public void Revocable_TakenAwayBeforeItsRegionIsMade_IsARevokedRegion()
+    {
+        using var rig = new RdmaRig();
+        using BufferHandle handle = rig.Revocable(out BarBuffer exporter);
+        BufferBacking.TryCreate(
+            rig.Near.Context, handle, RegionContract.BufferRevocable, default, new ByteCount(4096), out BufferBacking? backing).ThrowIfError();
+        exporter.TryRevoke().ThrowIfError();
+        var region = new MemoryRegion(
+            rig.Near.Domain, RegionContract.BufferRevocable, RdmaEnd.All, new VirtRange(default, new ByteCount(4096)), backing!);
+
+        Assert.That((region.State, exporter.PinCount), Is.EqualTo((RegionState.Revoked, 0)));
+        backing!.Release();
     }
 
     // What a pin itself brings within reach has not been pinned before: nothing is taken away, and nothing is warned of.
@@ -148,7 +194,7 @@ internal sealed class BufferBackingTests
         {
             PhysRange[] before = Locate(handle!);
             rig.Near.Domain.TryRegisterBuffer(
-                handle!, new ByteCount(4100), new ByteCount(5000), new VirtAddr(0x5000), RdmaEnd.All, RegionContract.BufferPinned,
+                handle!, new ByteCount(4100), new ByteCount(5000), new VirtAddr(0x5004), RdmaEnd.All, RegionContract.BufferPinned,
                 out MemoryRegion? region).ThrowIfError();
             byte[] bytes = new byte[5000];
             bytes.AsSpan().Fill(0xee);
@@ -211,6 +257,16 @@ internal sealed class BufferBackingTests
             handle, default, new ByteCount(4096), default, RdmaEnd.All, RegionContract.BufferPinned, out _);
         rig.Machine.Faults.Clear();
         return errno;
+    }
+
+    /// <summary>A fence that signals when it is waited for, after something else.</summary>
+    private sealed class WaitedFor(FenceContexts contexts, Action before) : DmaFence(contexts, contexts.Next(), 1)
+    {
+        protected override bool StartSignaling()
+        {
+            before();
+            return false;
+        }
     }
 
     private static PhysRange[] Locate(BufferHandle handle)

@@ -113,6 +113,20 @@ internal sealed class ProtectionDomainTests
         Assert.That((rig.Near.Context.PinnedPages, rig.Near.Nic.View.LiveMappings), Is.EqualTo((PageCount.Zero, 0)));
     }
 
+    // Neither takes memory in proportion to what is asked for: the first hole, or the size of the table, refuses.
+    [Test]
+    public void Register_MoreThanThereIs_IsRefusedAsLinuxDoes()
+    {
+        using var rig = new RdmaRig();
+        RdmaEnd root = rig.Open(RdmaRig.FarPlace, memlockPages: 0, mayLockAll: true);
+        VirtRange range = root.Map(2, 1);
+
+        Assert.That(Try(root, range.Start, 1UL << 43), Is.EqualTo(Errno.EFAULT), "pinned up to the first hole");
+        Assert.That(root.Context.PinnedPages, Is.EqualTo(PageCount.Zero));
+        Assert.That(
+            Try(root, range.Start, 1UL << 43, RdmaEnd.All | RegionAccess.OnDemand), Is.EqualTo(Errno.ENOMEM), "kvcalloc takes 2 GiB at most");
+    }
+
     [Test]
     public void RegisterBuffer_EachRefusal_HasItsCause()
     {
@@ -122,6 +136,8 @@ internal sealed class ProtectionDomainTests
         Assert.That(Window(rig.Near, handle, ulong.MaxValue, 2), Is.EqualTo(Errno.EINVAL), "the sum wraps");
         Assert.That(Window(rig.Near, handle, 0, 0), Is.EqualTo(Errno.EINVAL), "no bytes");
         Assert.That(Window(rig.Near, handle, 0, 4096, address: ulong.MaxValue), Is.EqualTo(Errno.EINVAL), "addresses that wrap");
+        Assert.That(Window(rig.Near, handle, 4, 100), Is.EqualTo(Errno.EINVAL), "not as far into their pages");
+        Assert.That(Window(rig.Near, handle, 4, 100, address: 0x1004), Is.EqualTo(Errno.Ok));
         Assert.That(
             () => rig.Near.Domain.TryRegisterBuffer(handle, default, new ByteCount(1), default, default, RegionContract.Pinned, out _),
             Throws.InstanceOf<ArgumentOutOfRangeException>());
@@ -142,6 +158,21 @@ internal sealed class ProtectionDomainTests
         region!.Dispose();
         Assert.That((domain.TryDestroy(), domain.TryDestroy()), Is.EqualTo((Errno.Ok, Errno.ENOENT)));
         Assert.That(rig.Near.Domain.TryDestroy(), Is.EqualTo(Errno.EBUSY), "it has a queue pair");
+    }
+
+    [Test]
+    public void Calls_AfterTheDomainWasDestroyed_AreEinval()
+    {
+        using var rig = new RdmaRig();
+        using BufferHandle handle = rig.Moving(out _);
+        rig.Near.Context.TryCreateDomain(out ProtectionDomain? domain).ThrowIfError();
+        domain!.TryDestroy().ThrowIfError();
+        VirtRange range = rig.Near.Map(1, 1);
+
+        Assert.That(domain.TryRegister(range.Start, range.Length, RegionAccess.None, out _), Is.EqualTo(Errno.EINVAL));
+        Assert.That(domain.TryRegisterAll(RegionAccess.None, out _), Is.EqualTo(Errno.EINVAL));
+        Assert.That(domain.TryCreateQueuePair(rig.Near.Sends, rig.Near.Receives, 1, out _), Is.EqualTo(Errno.EINVAL));
+        Assert.That((rig.Near.Nic.RegionCount, rig.Near.Context.PinnedPages), Is.EqualTo((0, PageCount.Zero)));
     }
 
     [Test]

@@ -238,6 +238,60 @@ internal sealed class RdmaQueuePairTests
         Assert.That(rig.Near.Sends.Count, Is.EqualTo(2));
     }
 
+    [Test]
+    public void Loopback_WorkThatIsRefused_CompletesBeforeTheRestIsFlushed()
+    {
+        using var rig = new RdmaRig(new RdmaOptions { IsStepped = true });
+        RdmaQueuePair pair = Loop(rig, rig.Near.Receives);
+        LocalPiece piece = RdmaEnd.Piece(rig.Near.Register(rig.Near.Map(1, 1)));
+        pair.TryPost(new WorkRequest(1, WorkOpcode.Write, piece) { RemoteKey = new RegionKey(0x7700) }).ThrowIfError();
+        pair.TryPost(new WorkRequest(2, WorkOpcode.Write, piece)).ThrowIfError();
+
+        WorkCompletion first = rig.Near.Completed();
+        WorkCompletion second = rig.Near.Completed();
+        Assert.That(((first.Id, first.Status), (second.Id, second.Status)), Is.EqualTo(
+            ((1UL, WorkStatus.RemoteAccessError), (2UL, WorkStatus.Flushed))));
+    }
+
+    [Test]
+    public void Loopback_SendThatIsTooLong_EndsBothOnce()
+    {
+        using var rig = new RdmaRig();
+        RdmaQueuePair pair = Loop(rig, rig.Near.Receives);
+        LocalPiece piece = RdmaEnd.Piece(rig.Near.Register(rig.Near.Map(1, 1)), 0, 100);
+        pair.TryPost(new WorkRequest(9, WorkOpcode.Receive, piece with { Length = new ByteCount(10) })).ThrowIfError();
+        pair.TryPost(new WorkRequest(1, WorkOpcode.Send, piece)).ThrowIfError();
+
+        Assert.That(rig.Near.Completed().Status, Is.EqualTo(WorkStatus.RemoteInvalidRequest));
+        Assert.That(rig.Near.Receives.TryPoll(out WorkCompletion received), Is.True);
+        Assert.That((received.Id, received.Status), Is.EqualTo((9UL, WorkStatus.LocalLengthError)));
+        Assert.That((rig.Near.Sends.Count, rig.Near.Receives.Count), Is.EqualTo((0, 0)));
+    }
+
+    [Test]
+    public void Loopback_ReceiveWhoseCompletionHasNoRoom_EndsTheSendAndIsInError()
+    {
+        using var rig = new RdmaRig();
+        var receives = new CompletionQueue(1);
+        RdmaQueuePair pair = Loop(rig, receives);
+        LocalPiece piece = RdmaEnd.Piece(rig.Near.Register(rig.Near.Map(1, 1)));
+        for (ulong id = 1; id <= 2; id++)
+        {
+            pair.TryPost(new WorkRequest(10 + id, WorkOpcode.Receive, piece)).ThrowIfError();
+            pair.TryPost(new WorkRequest(id, WorkOpcode.Send, piece)).ThrowIfError();
+            Assert.That(rig.Near.Completed().Status, Is.EqualTo(WorkStatus.Success));
+        }
+
+        Assert.That((pair.State, receives.IsOverrun), Is.EqualTo((QueuePairState.Error, true)));
+    }
+
+    private static RdmaQueuePair Loop(RdmaRig rig, CompletionQueue receives)
+    {
+        rig.Near.Domain.TryCreateQueuePair(rig.Near.Sends, receives, 4, out RdmaQueuePair? pair).ThrowIfError();
+        pair!.TryConnect(pair).ThrowIfError();
+        return pair;
+    }
+
     private static (ulong Before, ulong After) Atomic(
         RdmaRig rig, MemoryRegion local, MemoryRegion remote, WorkOpcode opcode, ulong compare, ulong swap)
     {

@@ -36,6 +36,23 @@ internal sealed class RegionCacheInterleavings
         last?.Dispose();
     }
 
+    [Test]
+    public void LookupAndClose_InEveryOrder_LeaveNoRegion()
+    {
+        Rig? last = null;
+        new Explorer { MaxInterruptions = 3, MaxSteps = 5_000 }.Explore(points =>
+        {
+            last?.Dispose();
+            last = new Rig(points);
+            Rig rig = last;
+            return new Scenario()
+                .Actor("user", rig.UseOrClosed)
+                .Actor("owner", rig.Close)
+                .Finally("all is let go", rig.End);
+        }).ThrowIfFailed();
+        last?.Dispose();
+    }
+
     private sealed class Rig : IDisposable
     {
         private readonly Machine machine;
@@ -77,6 +94,15 @@ internal sealed class RegionCacheInterleavings
             cache.TryGet(Range.Start, Range.Length, out CachedRegion? lease).ThrowIfError();
             lease!.Dispose();
         }
+
+        internal void UseOrClosed()
+        {
+            Errno errno = cache.TryGet(Range.Start, Range.Length, out CachedRegion? lease);
+            Assert.That(errno, Is.EqualTo(Errno.Ok).Or.EqualTo(Errno.ENODEV));
+            lease?.Dispose();
+        }
+
+        internal void Close() => cache.Dispose();
 
         internal bool SeesTheSame()
         {
