@@ -7,6 +7,7 @@
 using Mm.Core;
 using Mm.Core.Dma;
 using Mm.Core.Spaces;
+using Mm.Devices;
 using Mm.Devices.Gpus;
 using Mm.Devices.Gpus.Objects;
 using Mm.Devices.Gpus.Svm;
@@ -50,9 +51,9 @@ Console.WriteLine($"{svm.Ranges.Count} ranges, the first {svm.Ranges[0].Range.Le
 Console.WriteLine($"the GPU's engine: {gpu.Copier.Counters}");
 
 Console.WriteLine($"the CPU touches one byte: {process.Read(array.Start, new byte[1])}, {gpu.Memory.UsedPages} taken");
-var ledger = new List<Mm.Devices.LedgerEntry>();
+var ledger = new List<LedgerEntry>();
 gpu.Report(ledger);
-foreach (Mm.Devices.LedgerEntry entry in ledger.Where(static entry => !entry.Holder.EndsWith("memory", StringComparison.Ordinal)))
+foreach (LedgerEntry entry in ledger.Where(static entry => !entry.Holder.EndsWith("memory", StringComparison.Ordinal)))
 {
     Console.WriteLine($"  {entry.Holder}: {entry.Count} {entry.Kind}, {entry.Held}");
 }

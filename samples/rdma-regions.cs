@@ -41,7 +41,7 @@ new BarExporter(buffers.Buffers, pci) { PinsForRevocable = true }.TryExport(
 domain.TryRegisterBuffer(vram!, default, vram!.Buffer.Size, memory.Start, All, RegionContract.BufferRevocable, out MemoryRegion? region).ThrowIfError();
 Console.WriteLine($"{Write(region!)}: {gpu!.PinCount} pin of the GPU's memory");
 gpu.TryRevoke().ThrowIfError();
-Console.WriteLine($"taken away, {gpu.PinCount} pins; {Write(region!)}, region {region!.State}, key not free before it is deregistered");
+Console.WriteLine($"taken away, {gpu.PinCount} pins; {Write(region!)}, region {region!.State}");
 using (vram) using (target) { sender.Dispose(); }
 pci.Validate();
 Console.WriteLine($"every count adds up, {buffers.Buffers.Count} buffers left");

@@ -1,7 +1,7 @@
 #:project ../src/Mm.Devices/Mm.Devices.csproj
 
-// User space drives a GPU through VFIO and shares 512-byte slices of its BAR with a NIC. A reset takes them away: it waits for
-// the NIC's work, the NIC is told, and what it had mapped leads nowhere. Then it maps again.
+// User space drives a GPU through VFIO and shares 512-byte slices of its BAR with a NIC. Turning the decoding of memory off, as
+// a reset does, takes them away: it waits for the NIC's work, and what the NIC had mapped leads nowhere. Then it maps again.
 //
 //   dotnet run -c Release samples/vfio-revoke.cs
 using Mm.Core;

@@ -118,8 +118,9 @@ static int open_userfaultfd(void)
 
 static struct answer take_faults(void)
 {
+    static char page[PAGE] = { 1 };
     size_t bytes = FAULTS * PAGE;
-    struct server server = { .file = open_userfaultfd(), .page = map_touched(PAGE) };
+    struct server server = { .file = open_userfaultfd(), .page = page };
     pthread_t thread;
 
     if (server.file < 0)
@@ -127,8 +128,11 @@ static struct answer take_faults(void)
     char *memory = map_small_pages(bytes);
     struct uffdio_register range = { .range = { (uintptr_t)memory, bytes }, .mode = UFFDIO_REGISTER_MODE_MISSING };
 
-    if (ioctl(server.file, UFFDIO_REGISTER, &range) || pthread_create(&thread, NULL, serve_faults, &server))
+    if (ioctl(server.file, UFFDIO_REGISTER, &range) || pthread_create(&thread, NULL, serve_faults, &server)) {
+        close(server.file);
+        munmap(memory, bytes);
         return refused;
+    }
     volatile char sum = 0;
     double begin = now_ns();
 

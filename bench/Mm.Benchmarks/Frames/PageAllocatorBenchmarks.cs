@@ -4,7 +4,7 @@ using Mm.Core.Frames;
 
 namespace Mm.Benchmarks.Frames;
 
-/// <summary>Pages through the public API: the workloads of <c>alloc_body.h</c>, G1 to G3. One operation is one page, or one pair.</summary>
+/// <summary>Pages through the public API: the workloads of <c>allocator.c</c>, G1 to G3. One operation is one page, or one pair.</summary>
 [MemoryDiagnoser]
 public class PageAllocatorBenchmarks
 {
@@ -47,7 +47,7 @@ public class PageAllocatorBenchmarks
     [Benchmark]
     public void Churn()
     {
-        int index = (int)(Next() % (ulong)held.Length);
+        int index = (int)(Xorshift.Next(ref state) % (ulong)held.Length);
         held[index].Dispose();
         _ = machine.Allocator.TryAllocate(Request, out held[index]);
     }
@@ -57,21 +57,8 @@ public class PageAllocatorBenchmarks
     public void BulkPutAndTake()
     {
         held.CopyTo(shuffled, 0);
-        for (int i = shuffled.Length - 1; i > 0; i--)
-        {
-            int other = (int)(Next() % (ulong)(i + 1));
-            (shuffled[i], shuffled[other]) = (shuffled[other], shuffled[i]);
-        }
-
+        Xorshift.Shuffle(shuffled.AsSpan(), Xorshift.Next(ref state));
         machine.Allocator.Release(shuffled);
         _ = machine.Allocator.TryAllocateMany(Request, held);
-    }
-
-    private ulong Next()
-    {
-        state ^= state << 13;
-        state ^= state >> 7;
-        state ^= state << 17;
-        return state;
     }
 }

@@ -70,6 +70,7 @@ public class ReadBenchmarks
     {
         file.Dispose();
         memory.Dispose();
+        target.Dispose();
         drive.Dispose();
         machine.Dispose();
         File.Delete(path);

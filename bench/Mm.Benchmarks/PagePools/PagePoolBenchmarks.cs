@@ -1,6 +1,7 @@
 using BenchmarkDotNet.Attributes;
 using Mm.Core;
 using Mm.Core.Dma;
+using Mm.Core.Frames;
 using Mm.Devices.Nics.PagePools;
 
 namespace Mm.Benchmarks.PagePools;
@@ -64,7 +65,7 @@ public class PagePoolBenchmarks
         foreach (PoolLease lease in leases)
         {
             _ = lease.Memory.TryGetPage(out PoolPage? page);
-            page!.TryAddReference(out Mm.Core.Frames.PageRef other).ThrowIfError();
+            page!.TryAddReference(out PageRef other).ThrowIfError();
             lease.Dispose();
             other.Dispose();
         }

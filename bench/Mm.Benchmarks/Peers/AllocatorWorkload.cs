@@ -1,6 +1,5 @@
 using System.Diagnostics;
 using System.Runtime.CompilerServices;
-using Mm.Benchmarks.PhysRanges;
 using Mm.Core;
 using Mm.Core.Frames;
 
@@ -105,7 +104,7 @@ internal sealed class AllocatorWorkload(int threads, ulong machineBytes = 0)
             long begin = Stopwatch.GetTimestamp();
             machine.Allocator.TryAllocateMany(RequestOf(order), pages).ThrowIfError();
             get += NanosecondsSince(begin);
-            Shuffle(pages, SeedOf(thread));
+            Xorshift.Shuffle(pages.AsSpan(), SeedOf(thread));
             begin = Stopwatch.GetTimestamp();
             machine.Allocator.Release(pages);
             put += NanosecondsSince(begin);
@@ -163,7 +162,7 @@ internal sealed class AllocatorWorkload(int threads, ulong machineBytes = 0)
         ulong sum = 0;
         for (int i = 0; i < BatchPairs; i++)
         {
-            ulong index = Fragments.Next(ref seed) % (ulong)pages.Length;
+            ulong index = Xorshift.Next(ref seed) % (ulong)pages.Length;
             sum += index;
             pages[index].Dispose();
             allocator.TryAllocate(request, out pages[index]).ThrowIfError();
@@ -175,15 +174,6 @@ internal sealed class AllocatorWorkload(int threads, ulong machineBytes = 0)
     private static AllocationRequest RequestOf(int order) => AllocationRequest.User with { Order = order };
 
     private static ulong SeedOf(int thread) => FirstSeed + ((ulong)thread * SeedStep);
-
-    private static void Shuffle(PageRef[] pages, ulong seed)
-    {
-        for (int i = pages.Length - 1; i > 0; i--)
-        {
-            int other = (int)(Fragments.Next(ref seed) % (ulong)(i + 1));
-            (pages[i], pages[other]) = (pages[other], pages[i]);
-        }
-    }
 
     private static double NanosecondsSince(long begin) => Stopwatch.GetElapsedTime(begin).TotalNanoseconds;
 }

@@ -1,6 +1,5 @@
 using System.Buffers.Binary;
 using System.Diagnostics;
-using Mm.Benchmarks.PhysRanges;
 using Mm.Core;
 using Mm.Core.Native;
 
@@ -89,7 +88,7 @@ internal sealed class CopyWorkload
         ulong seed = SourceSeed;
         for (Span<byte> rest = lease.Bytes; !rest.IsEmpty; rest = rest[sizeof(ulong)..])
         {
-            BinaryPrimitives.WriteUInt64LittleEndian(rest, Fragments.Next(ref seed));
+            BinaryPrimitives.WriteUInt64LittleEndian(rest, Xorshift.Next(ref seed));
         }
 
         return region;
@@ -98,12 +97,7 @@ internal sealed class CopyWorkload
     private int[] Shuffled(ulong seed)
     {
         int[] offsets = [.. Enumerable.Range(0, TotalBytes / pageBytes).Select(page => page * pageBytes)];
-        for (int i = offsets.Length - 1; i > 0; i--)
-        {
-            int other = (int)(Fragments.Next(ref seed) % (ulong)(i + 1));
-            (offsets[i], offsets[other]) = (offsets[other], offsets[i]);
-        }
-
+        Xorshift.Shuffle(offsets.AsSpan(), seed);
         return offsets;
     }
 }

@@ -10,8 +10,8 @@ internal static class MigrationGoals
     {
         var pages = new Lazy<MigrationWorkload>(static () => new MigrationWorkload());
         var copies = new Lazy<CopyWorkload>(static () => new CopyWorkload(SmallBytes));
-        yield return Of("G10 migration of 4 KiB pages / memcpy", 1 / 1.3, pages, () => Uncounted(copies.Value.Plain()));
-        yield return Of("G10 migration of 4 KiB pages / NT + prefetch", 1 / 0.9, pages, () => Uncounted(copies.Value.Run()));
+        yield return Of("G10 migration of 4 KiB pages / memcpy", 1 / 1.3, pages, () => copies.Value.Plain().Uncounted());
+        yield return Of("G10 migration of 4 KiB pages / NT + prefetch", 1 / 0.9, pages, () => copies.Value.Run().Uncounted());
         yield return new Goal($"G10 migration over its copy, of {NanosecondsOverCopy} ns", "", "", 1.0, () => Over(pages.Value, copies.Value))
         {
             Other = static () => new Repetition(NanosecondsOverCopy, 0),
@@ -25,6 +25,4 @@ internal static class MigrationGoals
 
     private static Repetition Over(MigrationWorkload pages, CopyWorkload copies) =>
         new(pages.ThereAndBack().Figure - copies.Run().Figure, 0);
-
-    private static Repetition Uncounted(Repetition repetition) => repetition with { Checksum = 0 };
 }

@@ -28,7 +28,9 @@ internal sealed class MigrationWorkload
         mirror = opened!;
         var traits = new AreaTraits(AreaKind.AnonymousPrivate, AreaAccess.ReadWrite);
         space.TryMap(new AreaRequest(new PageCount(Pages).ToBytes(), traits), out memory).ThrowIfError();
-        foreach (int page in Shuffled())
+        int[] order = [.. Enumerable.Range(0, Pages)];
+        Xorshift.Shuffle(order.AsSpan(), Seed);
+        foreach (int page in order)
         {
             Touch((ulong)page);
         }
@@ -63,19 +65,6 @@ internal sealed class MigrationWorkload
         {
             throw new InvalidOperationException($"only {moved} of {Pages} pages moved");
         }
-    }
-
-    private static int[] Shuffled()
-    {
-        int[] order = [.. Enumerable.Range(0, Pages)];
-        ulong state = Seed;
-        for (int index = order.Length - 1; index > 0; index--)
-        {
-            int other = (int)(PhysRanges.Fragments.Next(ref state) % (ulong)(index + 1));
-            (order[index], order[other]) = (order[other], order[index]);
-        }
-
-        return order;
     }
 
     private void Touch(ulong page)

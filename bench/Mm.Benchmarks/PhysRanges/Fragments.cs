@@ -14,20 +14,11 @@ internal static class Fragments
         var frames = new Pfn[FrameCount];
         for (int index = 0; index < frames.Length; index++)
         {
-            bool breaks = (int)(Next(ref state) % 100) < percent;
-            frame += breaks ? 2 + (Next(ref state) % 64) : 1;
+            bool breaks = (int)(Xorshift.Next(ref state) % 100) < percent;
+            frame += breaks ? 2 + (Xorshift.Next(ref state) % 64) : 1;
             frames[index] = new Pfn(frame);
         }
 
         return frames;
-    }
-
-    // The same generator as the C programs beside which the figures stand.
-    internal static ulong Next(ref ulong state)
-    {
-        state ^= state << 13;
-        state ^= state >> 7;
-        state ^= state << 17;
-        return state;
     }
 }

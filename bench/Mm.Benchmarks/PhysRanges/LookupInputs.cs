@@ -17,8 +17,8 @@ internal sealed record LookupInputs(PhysRange[] Ranges, PhysAddr[] Keys)
         var ranges = new PhysRange[rangeCount];
         for (int place = 0; place < rangeCount; place++)
         {
-            var length = new ByteCount(1UL << (int)(21 + (Fragments.Next(ref state) % 14)));
-            next += (Fragments.Next(ref state) % 4) << 21;
+            var length = new ByteCount(1UL << (int)(21 + (Xorshift.Next(ref state) % 14)));
+            next += (Xorshift.Next(ref state) % 4) << 21;
             ranges[place] = new PhysRange(new PhysAddr(next), length);
             next += length.Value;
         }
@@ -32,11 +32,11 @@ internal sealed record LookupInputs(PhysRange[] Ranges, PhysAddr[] Keys)
         var keys = new PhysAddr[KeyCount];
         for (int place = 0; place < keys.Length; place++)
         {
-            ulong draw = Fragments.Next(ref state);
+            ulong draw = Xorshift.Next(ref state);
             PhysRange range = ranges[(int)((draw >> 8) % (ulong)ranges.Length)];
             keys[place] = draw % 10 != 0
-                ? range.Start.AddChecked(new ByteCount(Fragments.Next(ref state) % range.Length.Value))
-                : new PhysAddr(Fragments.Next(ref state) % top);
+                ? range.Start.AddChecked(new ByteCount(Xorshift.Next(ref state) % range.Length.Value))
+                : new PhysAddr(Xorshift.Next(ref state) % top);
         }
 
         return keys;

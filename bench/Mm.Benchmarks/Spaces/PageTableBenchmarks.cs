@@ -5,7 +5,7 @@ using Mm.Core.Spaces;
 
 namespace Mm.Benchmarks.Spaces;
 
-/// <summary>A populated 1 GiB of 4 KiB pages: the workloads of <c>radix.c</c>, for G13. One operation is one page.</summary>
+/// <summary>A populated 1 GiB of 4 KiB pages: the workloads of <c>pagetable.c</c>, for G13. One operation is one page.</summary>
 [MemoryDiagnoser]
 public class PageTableBenchmarks
 {
@@ -59,7 +59,7 @@ public class PageTableBenchmarks
         ulong sum = 0;
         for (int count = 0; count < Pages; count++)
         {
-            sum ^= tables.Read(new VirtAddr(Base + ((Next() & (Pages - 1)) << 12))).Bits;
+            sum ^= tables.Read(new VirtAddr(Base + ((Xorshift.Next(ref state) & (Pages - 1)) << 12))).Bits;
         }
 
         return sum;
@@ -89,13 +89,5 @@ public class PageTableBenchmarks
             Pte entry = Pte.Present(new Pfn((5 * 7) + page), PteProtection.ReadWrite);
             into.TryExchange(new VirtAddr(Base + (page << 12)), default, entry, out _).ThrowIfError();
         }
-    }
-
-    private ulong Next()
-    {
-        state ^= state << 13;
-        state ^= state >> 7;
-        state ^= state << 17;
-        return state;
     }
 }

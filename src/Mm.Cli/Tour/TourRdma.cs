@@ -8,7 +8,8 @@ namespace Mm.Cli.Tour;
 /// <summary>Two NICs on one wire for the chapters that use them: the drive's place stands for the second.</summary>
 internal sealed class TourRdma : IDisposable
 {
-    private const RegionAccess All = RegionAccess.LocalWrite | RegionAccess.RemoteRead | RegionAccess.RemoteWrite;
+    /// <summary>All rights.</summary>
+    public const RegionAccess Access = RegionAccess.LocalWrite | RegionAccess.RemoteRead | RegionAccess.RemoteWrite;
 
     private readonly RdmaWire wire = new();
     private readonly CompletionQueue done = new(capacity: 64);
@@ -28,7 +29,7 @@ internal sealed class TourRdma : IDisposable
         var traits = new AreaTraits(AreaKind.AnonymousPrivate, AreaAccess.ReadWrite);
         space.TryMap(new AreaRequest(pages.ToBytes(), traits), out VirtRange range).ThrowIfError();
         Source = range;
-        own.TryRegister(range.Start, range.Length, All, out MemoryRegion? region).ThrowIfError();
+        own.TryRegister(range.Start, range.Length, Access, out MemoryRegion? region).ThrowIfError();
         local = region!;
     }
 
@@ -40,9 +41,6 @@ internal sealed class TourRdma : IDisposable
 
     /// <summary>What the other NIC sends.</summary>
     public VirtRange Source { get; }
-
-    /// <summary>All rights.</summary>
-    public static RegionAccess Access => All;
 
     /// <summary>Fills what the other NIC sends.</summary>
     public void Fill(byte value)

@@ -3,6 +3,7 @@ using System.Net.Sockets;
 using Mm.Core;
 using Mm.Core.Dma;
 using Mm.Core.Native;
+using Mm.Devices;
 using Mm.Devices.Nics;
 using Mm.Devices.Nics.Bindings;
 using Mm.Devices.Nics.Flows;
@@ -91,7 +92,7 @@ internal sealed class TourWire : IDisposable
     public void Dispose()
     {
         Nic.Dispose();
-        var left = new List<Mm.Devices.LedgerEntry>();
+        var left = new List<LedgerEntry>();
         Nic.Report(left);
         stage.Check(left.Count == 0 && device.LiveMappings == 0, "the card is gone: its ledger is empty, nothing is mapped");
         senders.ForEach(static sender => sender.Dispose());

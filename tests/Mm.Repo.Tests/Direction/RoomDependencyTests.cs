@@ -49,7 +49,9 @@ public sealed class RoomDependencyTests
 
     [TestCase("Mm.Core")]
     [TestCase("Mm.P2pDma")]
+    [TestCase("Mm.Hmm")]
     [TestCase("Mm.DmaBuf")]
+    [TestCase("Mm.Devices")]
     public void Architecture_NamesEachRoom(string project)
     {
         string page = Repository.Read("docs/architecture.md");

@@ -1,5 +1,6 @@
 using System.Text.RegularExpressions;
 using Microsoft.CodeAnalysis;
+using Microsoft.CodeAnalysis.CSharp.Syntax;
 
 namespace Mm.Repo.Tests.Docs;
 
@@ -45,6 +46,17 @@ public sealed partial class LinuxMapTests
             .Select(file => Path.GetFileNameWithoutExtension(file.Path))];
 
         Findings.AssertNone(UnknownNames(Rows(), row => row.Test, tests), "a test is the name of a test file");
+    }
+
+    [Test]
+    public void Selftest_ThatTheMapNames_Exists()
+    {
+        HashSet<string> tests = [.. SourceFile.Tests.SelectMany(static file => file.Syntax.DescendantNodes().OfType<MethodDeclarationSyntax>()
+            .Select(method => $"{((TypeDeclarationSyntax)method.Parent!).Identifier}.{method.Identifier}"))];
+        string[] named = [.. Selftest().Matches(Repository.Read(MapPath)).Select(static match => match.Groups["name"].Value)];
+
+        Assert.That(named, Has.Length.GreaterThan(20));
+        Assert.That(named.Except(tests), Is.Empty, "a test of the kernel that has one of Mm names its method");
     }
 
     [TestCaseSource(nameof(Projects))]
@@ -114,6 +126,9 @@ public sealed partial class LinuxMapTests
 
     [GeneratedRegex(@"<b>Linux:</b>\s+(?!none\b|no\b|nothing\b)", RegexOptions.ExplicitCapture, matchTimeoutMilliseconds: 1000)]
     private static partial Regex LinuxSymbol();
+
+    [GeneratedRegex(@"`(?<name>\w+Selftests\.\w+)`", RegexOptions.ExplicitCapture, matchTimeoutMilliseconds: 1000)]
+    private static partial Regex Selftest();
 
     [GeneratedRegex("`(?<name>[^`]+)`", RegexOptions.ExplicitCapture, matchTimeoutMilliseconds: 1000)]
     private static partial Regex Code();
