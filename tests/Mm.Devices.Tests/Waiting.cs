@@ -5,5 +5,5 @@ internal static class Waiting
 {
     /// <summary>Goes on when a thread waits for somebody, or has ended.</summary>
     internal static void UntilWaits(Thread thread) =>
-        SpinWait.SpinUntil(() => (thread.ThreadState & (ThreadState.WaitSleepJoin | ThreadState.Stopped)) != 0);
+        SpinWait.SpinUntil(() => thread.ThreadState.HasFlag(ThreadState.WaitSleepJoin) || !thread.IsAlive);
 }

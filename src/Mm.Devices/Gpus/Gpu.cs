@@ -232,7 +232,8 @@ public sealed partial class Gpu : IModelDevice
         PageCount used = parts.Pool.UsedPages;
         Check.That(pages == used.Value, $"invariant 1: {used} are taken, and {pages} are somebody's");
         int tenants = parts.Pool.TenantCount;
-        Check.That(tenants == memories.Length + inVram.Length, $"{tenants} tenants are known, {memories.Length + inVram.Length} have pages");
+        int holders = memories.Length + inVram.Length;
+        Check.That(tenants == holders, $"{tenants} tenants are known, {holders} have pages");
         Check.That(parts.Copier.RentedJobs == 0, "no copy job is out");
     }
 

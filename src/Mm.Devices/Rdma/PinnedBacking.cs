@@ -64,18 +64,18 @@ internal sealed class PinnedBacking : RegionBacking
             return errno;
         }
 
-        var pins = new List<PagePin>(); // grows with what is pinned: what is asked for may be more than there is
-        errno = TryPin(context, start, pages, access, pins);
-        errno = errno.IsOk ? TryMap(context, pins, out DmaMapping? mapping) : SetNone(errno, out mapping);
+        var held = new List<PagePin>(); // grows with what is pinned: what is asked for may be more than there is
+        errno = TryPin(context, start, pages, access, held);
+        errno = errno.IsOk ? TryMap(context, held, out DmaMapping? mapping) : SetNone(errno, out mapping);
         if (!errno.IsOk)
         {
-            Unpin(pins);
+            Unpin(held);
             context.Uncharge(pages);
             return errno;
         }
 
         RegionTable made = RegionTable.Of(mapping!.Segments, start.OffsetIn(PageSize.Small), length);
-        backing = new PinnedBacking(context, pins, mapping, made);
+        backing = new PinnedBacking(context, held, mapping, made);
         return Errno.Ok;
     }
 

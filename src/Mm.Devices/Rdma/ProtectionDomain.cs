@@ -29,10 +29,11 @@ public sealed class ProtectionDomain
     /// <param name="access">What the region allows.</param>
     /// <param name="region">The region; null when refused. The caller disposes it.</param>
     /// <returns>
-    /// Ok; ENODEV: the context is closed. EINVAL: the domain was destroyed; unknown rights, or remote writes or atomics without local ones; no bytes; more
-    /// than 2^32-1 pages to be pinned; pinned, the end wraps. EOVERFLOW: on demand, the end wraps. EPERM: nothing may be pinned.
-    /// ENOMEM: more would be pinned than may be, more than 2^28-1 pages on demand, or no memory. EFAULT: no area, or one that forbids the access or has no pages to pin.
-    /// EREMOTEIO: memory of a peer, mapped into the process or out of the NIC's reach.
+    /// Ok; ENODEV: the context is closed. EINVAL: the domain was destroyed; unknown rights, or remote writes or atomics without
+    /// local ones; no bytes; more than 2^32-1 pages to be pinned; pinned, the end wraps. EOVERFLOW: on demand, the end wraps. EPERM:
+    /// nothing may be pinned. ENOMEM: more would be pinned than may be, more than 2^28-1 pages on demand, or no memory. EFAULT: no
+    /// area, or one that forbids the access or has no pages to pin. EREMOTEIO: memory of a peer, mapped into the
+    /// process or out of the NIC's reach.
     /// </returns>
     public Errno TryRegister(VirtAddr start, ByteCount length, RegionAccess access, out MemoryRegion? region)
     {
@@ -99,9 +100,9 @@ public sealed class ProtectionDomain
     /// <param name="contract">Whether it follows moves, is pinned, or pinned until it is taken away.</param>
     /// <param name="region">The region; null when refused. The caller disposes it.</param>
     /// <returns>Ok; ENODEV: the context is closed, or the memory is taken away; EINVAL: rights as in <see cref="TryRegister"/>, no
-    /// bytes, a window past the buffer, addresses that wrap, or offset and address not as far into their pages; ENOMEM: no memory; EREMOTEIO: out of the NIC's reach; EOPNOTSUPP: the
-    /// exporter pins for nobody, or its memory is a peer's and out of reach; ETIMEDOUT: pinned, the kernel's fences have not
-    /// signaled.</returns>
+    /// bytes, a window past the buffer, addresses that wrap, or offset and address not as far into their pages; ENOMEM: no memory;
+    /// EREMOTEIO: out of the NIC's reach; EOPNOTSUPP: the exporter pins for nobody, or its memory is a
+    /// peer's and out of reach; ETIMEDOUT: pinned, the kernel's fences have not signaled.</returns>
     /// <exception cref="ArgumentOutOfRangeException"><paramref name="contract"/> is not one of buffers.</exception>
     public Errno TryRegisterBuffer(
         BufferHandle buffer,

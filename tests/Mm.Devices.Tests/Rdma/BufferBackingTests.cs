@@ -76,7 +76,7 @@ internal sealed class BufferBackingTests
             held.Add(new WaitedFor(rig.System.Contexts, () =>
             {
                 second.Start();
-                SpinWait.SpinUntil(() => !second.IsAlive || (second.ThreadState & ThreadState.WaitSleepJoin) != 0);
+                Waiting.UntilWaits(second);
                 Volatile.Write(ref hasSignaled, true);
             }), FenceUsage.Kernel);
         }

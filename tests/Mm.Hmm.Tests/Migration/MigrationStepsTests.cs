@@ -1,6 +1,4 @@
 using Mm.Core;
-using Mm.Core.Frames;
-using Mm.Core.Spaces;
 using Mm.Hmm.Migration;
 using Mm.Hmm.Tests.Mirrors;
 using static Mm.Hmm.Tests.Mirrors.MirrorRig;

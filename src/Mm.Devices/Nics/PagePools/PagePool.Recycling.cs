@@ -68,7 +68,7 @@ public sealed partial class PagePool
             UnlinkNapi();
             FreeFragmented();
             EmptyCache();
-            using RankedLock.Guard held = gate.Enter();
+            using RankedLock.Guard entered = gate.Enter();
             Volatile.Write(ref isDestroyed, true);
             toUnmap = [.. mapped];
             mapped.Clear();
