@@ -138,6 +138,11 @@ public sealed partial class FrameTable
         }
     }
 
+    /// <summary>The flags of a page.</summary>
+    /// <param name="page">The page.</param>
+    /// <returns>The flags.</returns>
+    internal PageFlags FlagsOf(Pfn page) => (PageFlags)(uint)(Volatile.Read(ref Meta(page.Value).Flags) & uint.MaxValue);
+
     /// <summary>Sets flags.</summary>
     /// <param name="page">The page.</param>
     /// <param name="flags">Which.</param>

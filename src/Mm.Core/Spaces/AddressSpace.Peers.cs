@@ -38,21 +38,25 @@ public sealed partial class AddressSpace
         }
 
         errno = Errno.EBUSY;
-        for (int round = 0; errno == Errno.EBUSY && round < PeerRounds; round++)
+        try
         {
-            NotifierSequence since = made!.Begin();
-            using SpaceLock.Held held = Lock.EnterRead();
-            errno = TryAskPeer(range, import, made, since);
-        }
+            for (int round = 0; errno == Errno.EBUSY && round < PeerRounds; round++)
+            {
+                NotifierSequence since = made!.Begin();
+                using SpaceLock.Held held = Lock.EnterRead();
+                errno = TryAskPeer(range, import, made, since);
+            }
 
-        if (!errno.IsOk)
-        {
-            made!.Dispose();
+            mapping = errno.IsOk ? made : null;
             return errno;
         }
-
-        mapping = made;
-        return Errno.Ok;
+        finally
+        {
+            if (mapping is null)
+            {
+                made!.Dispose();
+            }
+        }
     }
 
     private Errno TryAskPeer(VirtRange range, PeerImport import, PeerAreaMapping mapping, NotifierSequence since)
@@ -73,6 +77,7 @@ public sealed partial class AddressSpace
 
         if (import.Ranges.Length != range.Length)
         {
+            owner.UnmapPeer(request);
             throw new ArgumentException(
                 $"the owner of {request.Area} was asked for {range.Length}, and gave {import.Ranges.Length}", nameof(import));
         }

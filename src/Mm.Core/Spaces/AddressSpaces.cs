@@ -203,8 +203,13 @@ public sealed partial class AddressSpaces : IDisposable, IValidator
     /// <returns>The kind.</returns>
     internal RssKind KindOf(Pfn page)
     {
-        ulong mapping = Parts.Frames.BelongsTo(page).Mapping;
-        return (mapping & PageMeta.AnonMapping) != 0 ? RssKind.Anonymous : mapping != 0 ? RssKind.Shared : RssKind.File;
+        if (IsAnonymous(page))
+        {
+            return RssKind.Anonymous;
+        }
+
+        PageFlags flags = Parts.Frames.FlagsOf(Parts.Frames.HeadOf(page, out _));
+        return (flags & PageFlags.SwapBacked) != PageFlags.None ? RssKind.Shared : RssKind.File;
     }
 
     /// <summary>Whether a page belongs to processes and not to a file. <b>Linux:</b> PageAnon.</summary>

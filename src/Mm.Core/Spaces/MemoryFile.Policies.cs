@@ -66,7 +66,7 @@ public sealed partial class MemoryFile
 
         copy(source, target.Page);
         target.Table.SetBelongsTo(target.Page, MappingWord, index);
-        _ = target.Table.SetFlags(target.Page, target.Table.SetFlags(source, PageFlags.None) & PageMigration.KeptFlags);
+        _ = target.Table.SetFlags(target.Page, target.Table.FlagsOf(source) & PageMigration.KeptFlags);
         pages[index] = kept;
         Put(own);
         return true;

@@ -120,7 +120,7 @@ internal sealed class MoveQueue(AddressSpaces owner)
 
     private void PutBack(PageRef held)
     {
-        owner.Migration.PutBack(held.Page);
+        owner.Migration.PutBack(held.Page, mayHaveLeft: true);
         held.Dispose();
     }
 }

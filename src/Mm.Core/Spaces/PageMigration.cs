@@ -29,21 +29,29 @@ internal sealed class PageMigration(AddressSpaces owner)
     /// <summary>Whether a page is on the reclaim list. <b>Linux:</b> folio_test_lru.</summary>
     /// <param name="page">The page.</param>
     /// <returns>Whether it is.</returns>
-    internal bool IsListed(Pfn page) =>
-        (Frames.SetFlags(Frames.HeadOf(page, out _), PageFlags.None) & PageFlags.Lru) != PageFlags.None;
+    internal bool IsListed(Pfn page) => (Frames.FlagsOf(Frames.HeadOf(page, out _)) & PageFlags.Lru) != PageFlags.None;
 
     /// <summary>Puts a page on the reclaim list again. <b>Linux:</b> folio_putback_lru, folio_add_lru.</summary>
     /// <param name="page">The page.</param>
-    internal void PutBack(Pfn page)
+    /// <param name="mayHaveLeft">Whether its file may have let go of it meanwhile: then it is nobody's, and goes with its last
+    /// reference. Deliberate difference: in Linux a file waits for the page's lock.</param>
+    internal void PutBack(Pfn page, bool mayHaveLeft = false)
     {
-        if (!Frames.IsDevice(page))
+        if (Frames.IsDevice(page))
         {
-            Check.That(Frames.BelongsTo(page).Mapping != 0, $"{page} is nobody's, and would be on the reclaim list");
-            PageFlags before = Frames.SetFlags(Frames.HeadOf(page, out _), PageFlags.Lru);
-            if ((before & PageFlags.Lru) != PageFlags.None)
-            {
-                Check.That(false, $"{page} is on the reclaim list already");
-            }
+            return;
+        }
+
+        if (Frames.BelongsTo(page).Mapping == 0)
+        {
+            Check.That(mayHaveLeft, $"{page} is nobody's, and would be on the reclaim list");
+            return;
+        }
+
+        PageFlags before = Frames.SetFlags(Frames.HeadOf(page, out _), PageFlags.Lru);
+        if ((before & PageFlags.Lru) != PageFlags.None)
+        {
+            Check.That(false, $"{page} is on the reclaim list already");
         }
     }
 
@@ -77,7 +85,7 @@ internal sealed class PageMigration(AddressSpaces owner)
         }
 
         Frames.SetBelongsTo(target, mapping, index);
-        _ = Frames.SetFlags(target, Frames.SetFlags(source, PageFlags.None) & KeptFlags);
+        _ = Frames.SetFlags(target, Frames.FlagsOf(source) & KeptFlags);
         return true;
     }
 
@@ -157,7 +165,7 @@ internal sealed class PageMigration(AddressSpaces owner)
             : file.TryReplacePage(page, fresh, owner.CopyPage));
         if (isMoved)
         {
-            PutBack(fresh.Page);
+            PutBack(fresh.Page, mayHaveLeft: true);
         }
 
         owner.ReverseMap.Restore(page, isMoved ? fresh.Page : page);

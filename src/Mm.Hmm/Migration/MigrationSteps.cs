@@ -98,7 +98,7 @@ internal sealed class MigrationSteps
                 continue;
             }
 
-            StayReason reason = TryUnmapOne(sources[index].Page);
+            StayReason reason = TryUnmapOne(sources[index]);
             if (reason == StayReason.None)
             {
                 left++;
@@ -246,7 +246,7 @@ internal sealed class MigrationSteps
                 {
                     bool isMoved = sources[index].Migrates && targets[index].HasPage;
                     Pfn now = isMoved ? targets[index].Page : sources[index].Page;
-                    owner.Migration.PutBack(now);
+                    owner.Migration.PutBack(now, mayHaveLeft: !isMoved);
                     run.Restore(sources[index].Page, now);
                 }
             }
@@ -277,8 +277,14 @@ internal sealed class MigrationSteps
         }
     }
 
-    private StayReason TryUnmapOne(Pfn page)
+    private StayReason TryUnmapOne(MigratePfn source)
     {
+        Pfn page = source.Page;
+        if (Frames.IsLarge(page) && !source.IsCompound)
+        {
+            return StayReason.PartOfLarge; // it is since before it was held: freed, and taken anew
+        }
+
         if (!owner.Migration.TryIsolate(page))
         {
             return StayReason.Isolated;
@@ -290,7 +296,7 @@ internal sealed class MigrationSteps
             return StayReason.None;
         }
 
-        owner.Migration.PutBack(page);
+        owner.Migration.PutBack(page, mayHaveLeft: true);
         return Frames.MaybePinned(page) ? StayReason.Pinned : StayReason.InUse;
     }
 
@@ -298,8 +304,9 @@ internal sealed class MigrationSteps
     {
         if (sources[index].Migrates)
         {
+            int pages = sources[index].IsCompound ? (int)PageSize.Large.Pages.Value : 1;
             sources[index] = sources[index].Stays();
-            reasons[index] = reason;
+            reasons.AsSpan(index, pages).Fill(reason);
         }
     }
 
