@@ -1,3 +1,4 @@
+using System.Runtime.InteropServices;
 using Mm.Core.PhysRanges;
 
 namespace Mm.Core.Dma;
@@ -164,15 +165,8 @@ public sealed class DmaDevice
 
     internal void Unmap(DmaMapping mapping)
     {
-        foreach (IntervalLedger.Entry entry in mapping.DeviceEntries)
-        {
-            books.Remove(entry);
-        }
-
-        foreach (IntervalLedger.Entry entry in mapping.RamEntries)
-        {
-            owner.Ram.Remove(entry);
-        }
+        books.Remove(mapping.DeviceEntries);
+        owner.Ram.Remove(mapping.RamEntries);
 
         if (!mapping.Window.IsNone)
         {
@@ -303,7 +297,7 @@ public sealed class DmaDevice
     private void Enter(DmaMapping mapping, ReadOnlySpan<DmaPiece> pieces)
     {
         Interlocked.Increment(ref liveMappings);
-        var entries = new IntervalLedger.Entry[pieces.Length];
+        var runs = new List<LedgerRun>(Math.Min(pieces.Length, IntervalLedger.BlockRuns));
         ulong at = mapping.Window.Start.Value;
         for (int i = 0; i < pieces.Length; i++)
         {
@@ -311,11 +305,11 @@ public sealed class DmaDevice
             bool isTranslated = !piece.IsBusAddress && Domain is not null;
             ulong address = isTranslated ? at + piece.PageOffset : piece.BusAddress.Value;
             PhysAddr target = piece.IsBounced ? new PhysAddr(piece.BusAddress.Value) : piece.Start;
-            entries[i] = books.Add(address, piece.Bytes, target, mapping, piece.IsBusAddress);
+            LedgerRun.Append(runs, new LedgerRun(address, piece.Bytes, target, piece.IsBusAddress));
             at += piece.WindowBytes;
         }
 
-        mapping.DeviceEntries = entries;
+        mapping.DeviceEntries = books.Add(CollectionsMarshal.AsSpan(runs), mapping);
         if (Diagnostics.IsOn && mapping.AllowsWrite)
         {
             mapping.RamEntries = owner.EnterRam(mapping, pieces);

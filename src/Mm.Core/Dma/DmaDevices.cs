@@ -1,4 +1,5 @@
 using System.Diagnostics.CodeAnalysis;
+using System.Runtime.InteropServices;
 using Mm.Core.Checks;
 using Mm.Core.Locking;
 
@@ -135,9 +136,9 @@ public sealed class DmaDevices : IValidator
     }
 
     /// <summary>Books the RAM that a mapping lets its device write, and reports cache lines that another has already.</summary>
-    internal IntervalLedger.Entry[] EnterRam(DmaMapping mapping, ReadOnlySpan<DmaPiece> pieces)
+    internal IntervalLedger.Block[] EnterRam(DmaMapping mapping, ReadOnlySpan<DmaPiece> pieces)
     {
-        var entries = new List<IntervalLedger.Entry>();
+        var runs = new List<LedgerRun>(Math.Min(pieces.Length, IntervalLedger.BlockRuns));
         foreach (ref readonly DmaPiece piece in pieces)
         {
             if (piece.IsPeer)
@@ -147,17 +148,20 @@ public sealed class DmaDevices : IValidator
 
             ulong first = piece.Start.Value & ~CacheLineMask;
             ulong length = ((piece.Start.Value + (piece.Bytes - 1)) | CacheLineMask) - first + 1;
-            if (Ram.TryFind(first, length, static _ => true, out IntervalLedger.Entry? other) && other.Mapping != mapping)
+            LedgerRun.Append(runs, new LedgerRun(first, length, new PhysAddr(first)));
+        }
+
+        foreach (LedgerRun run in runs)
+        {
+            if (Ram.TryFind(run.Start, run.Length, IoAccess.None, out _, out DmaMapping? other))
             {
                 Diagnostics.Report(
                     DmaDiagnosticKind.OverlappingMappings,
                     mapping.Device.Id,
-                    $"[0x{first:x}, 0x{first + length:x}) is mapped for writing by {other.Mapping!.Device.Id} too");
+                    $"[0x{run.Start:x}, 0x{run.Start + run.Length:x}) is mapped for writing by {other!.Device.Id} too");
             }
-
-            entries.Add(Ram.Add(first, length, piece.Start, mapping));
         }
 
-        return [.. entries];
+        return Ram.Add(CollectionsMarshal.AsSpan(runs), mapping);
     }
 }

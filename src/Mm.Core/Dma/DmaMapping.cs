@@ -82,10 +82,10 @@ public sealed class DmaMapping : IDisposable
     internal IovaRange Window { get; }
 
     /// <summary>What the device's books hold about this mapping.</summary>
-    internal IntervalLedger.Entry[] DeviceEntries { get; set; } = [];
+    internal IntervalLedger.Block[] DeviceEntries { get; set; } = [];
 
     /// <summary>What the machine's books hold about the RAM that this mapping lets a device write.</summary>
-    internal IntervalLedger.Entry[] RamEntries { get; set; } = [];
+    internal IntervalLedger.Block[] RamEntries { get; set; } = [];
 
     /// <summary>The runs that are reached through slots of low memory.</summary>
     internal BounceSlots[] Bounces { get; init; } = [];
@@ -95,6 +95,9 @@ public sealed class DmaMapping : IDisposable
 
     /// <summary>Whether the device may write.</summary>
     internal bool AllowsWrite => Direction != DmaDirection.ToDevice;
+
+    /// <summary>Whether the device may do this: read or write.</summary>
+    internal bool Permits(IoAccess access) => access == IoAccess.Read ? AllowsRead : AllowsWrite;
 
     /// <summary>Gives all bytes to the CPU until <see cref="SyncForDevice()"/>; from bounce buffers, what the device may have written is copied back.</summary>
     /// <remarks><b>Linux:</b> dma_sync_sgtable_for_cpu (v6.12).</remarks>

@@ -125,29 +125,43 @@ public sealed class DmaPort
     {
         lease = default;
         DmaAddr at = address.AddWrapping(new ByteCount((ulong)done));
-        DmaFaultKind kind = Resolve(at, access, out PhysAddr target, out ulong reach);
+        DmaFaultKind kind = Resolve(at, (ulong)(length - done), access, out PhysAddr target, out ulong reach);
         if (kind == DmaFaultKind.None)
         {
-            var part = new ByteCount(Math.Min(reach, (ulong)(length - done)));
-            if (!PhysRange.TryCreate(target, part, out PhysRange range) || !leaser(range, out lease).IsOk)
-            {
-                kind = DmaFaultKind.NoTarget;
-            }
+            kind = TryBorrow(target, Math.Min(reach, (ulong)(length - done)), out lease) ? kind : DmaFaultKind.NoTarget;
         }
 
         fault = kind == DmaFaultKind.None ? default : new DmaFault(kind, device.Id, at, access);
         return kind == DmaFaultKind.None;
     }
 
+    // A run may go on from one region of memory into the next: then what lies in the first page of it is borrowed alone.
+    private bool TryBorrow(PhysAddr target, ulong length, out SpanLease lease)
+    {
+        lease = default;
+        if (!PhysRange.TryCreate(target, new ByteCount(length), out PhysRange range))
+        {
+            return false;
+        }
+
+        if (leaser(range, out lease).IsOk)
+        {
+            return true;
+        }
+
+        ulong inPage = PageSize.Small.Bytes.Value - target.OffsetIn(PageSize.Small).Value;
+        return inPage < length && leaser(new PhysRange(target, new ByteCount(inPage)), out lease).IsOk;
+    }
+
     // Where one address leads, and for how many bytes the answer holds.
-    private DmaFaultKind Resolve(DmaAddr at, IoAccess access, out PhysAddr target, out ulong reach)
+    private DmaFaultKind Resolve(DmaAddr at, ulong most, IoAccess access, out PhysAddr target, out ulong reach)
     {
         target = default;
         reach = 0;
-        bool isBooked = device.Books.TryFind(at.Value, 1, e => Permits(e.Mapping!, access), out IntervalLedger.Entry? entry);
-        if (device.Domain is { } domain && !(isBooked && entry!.IsBusAddress))
+        bool isBooked = device.Books.TryFind(at.Value, 1, access, out LedgerRun run, out DmaMapping? mapping);
+        if (device.Domain is { } domain && !(isBooked && run.IsBusAddress))
         {
-            return Translate(domain, at, access, entry, out target, out reach);
+            return Translate(domain, at, most, access, run, mapping, out target, out reach);
         }
 
         if (!isBooked)
@@ -155,8 +169,7 @@ public sealed class DmaPort
             return DmaFaultKind.NotMapped;
         }
 
-        DmaMapping mapping = entry!.Mapping!;
-        if (!Permits(mapping, access))
+        if (!mapping!.Permits(access))
         {
             return access == IoAccess.Read ? DmaFaultKind.ReadDenied : DmaFaultKind.WriteDenied;
         }
@@ -166,9 +179,9 @@ public sealed class DmaPort
             return DmaFaultKind.Stale;
         }
 
-        ulong offset = at.Value - entry.Start;
-        target = entry.Target.AddChecked(new ByteCount(offset));
-        reach = entry.Length - offset;
+        ulong offset = at.Value - run.Start;
+        target = run.Target.AddChecked(new ByteCount(offset));
+        reach = run.Length - offset;
         ReportIfCpuOwns(mapping, at);
         return DmaFaultKind.None;
     }
@@ -176,13 +189,14 @@ public sealed class DmaPort
     private DmaFaultKind Translate(
         IommuDomain domain,
         DmaAddr at,
+        ulong most,
         IoAccess access,
-        IntervalLedger.Entry? entry,
+        LedgerRun run,
+        DmaMapping? mapping,
         out PhysAddr target,
         out ulong reach)
     {
-        reach = 0;
-        if (!domain.TryTranslate(at, out target, out IoAccess allowed, out PageSize leaf))
+        if (!domain.TryTranslateRun(at, mapping is null ? 0 : most, access, out target, out IoAccess allowed, out reach))
         {
             return DmaFaultKind.NotMapped;
         }
@@ -192,8 +206,7 @@ public sealed class DmaPort
             return access == IoAccess.Read ? DmaFaultKind.ReadDenied : DmaFaultKind.WriteDenied;
         }
 
-        reach = leaf.Bytes.Value - at.OffsetIn(leaf).Value;
-        if (entry is null)
+        if (mapping is null)
         {
             // Another device of the domain may have mapped it; or it is the rest of a page that is mapped in part.
             reach = Math.Min(reach, CacheLine - (at.Value & (CacheLine - 1)));
@@ -202,13 +215,13 @@ public sealed class DmaPort
             return DmaFaultKind.None;
         }
 
-        if (!entry.Mapping!.IsValid)
+        if (!mapping.IsValid)
         {
             return DmaFaultKind.Stale;
         }
 
-        reach = Math.Min(reach, entry.Length - (at.Value - entry.Start));
-        ReportIfCpuOwns(entry.Mapping, at);
+        reach = Math.Min(reach, run.Length - (at.Value - run.Start));
+        ReportIfCpuOwns(mapping, at);
         return DmaFaultKind.None;
     }
 
@@ -220,7 +233,4 @@ public sealed class DmaPort
                 DmaDiagnosticKind.AccessWhileCpuOwns, device.Id, $"{at} was not given back by a sync");
         }
     }
-
-    private static bool Permits(DmaMapping mapping, IoAccess access) =>
-        access == IoAccess.Read ? mapping.AllowsRead : mapping.AllowsWrite;
 }

@@ -137,6 +137,38 @@ public sealed class IommuDomain
         }
     }
 
+    /// <summary>Where an address leads, and how far on from there the target goes on with it.</summary>
+    /// <param name="address">The address.</param>
+    /// <param name="most">How many bytes are wanted; nothing behind the leaves that they lie in is looked at.</param>
+    /// <param name="access">What every leaf behind the first must allow.</param>
+    /// <param name="target">The physical address behind it.</param>
+    /// <param name="allowed">What the first leaf allows.</param>
+    /// <param name="reach">How many bytes lie there in one piece.</param>
+    /// <returns>Whether it leads anywhere.</returns>
+    internal bool TryTranslateRun(
+        DmaAddr address, ulong most, IoAccess access, out PhysAddr target, out IoAccess allowed, out ulong reach)
+    {
+        reach = 0;
+        using (gate.Enter())
+        {
+            if (!pages.TryTranslate(address, out target, out allowed, out PageSize leaf))
+            {
+                return false;
+            }
+
+            reach = leaf.Bytes.Value - address.OffsetIn(leaf).Value;
+            while (reach < most
+                && pages.TryTranslate(address.AddWrapping(new ByteCount(reach)), out PhysAddr next, out IoAccess further, out leaf)
+                && (further & access) == access
+                && target.TryAdd(new ByteCount(reach), out PhysAddr behind) && behind == next)
+            {
+                reach += leaf.Bytes.Value;
+            }
+
+            return true;
+        }
+    }
+
     /// <summary>Recounts runs, tables and leaves.</summary>
     /// <exception cref="MmBugException">An invariant is broken.</exception>
     public void Validate()
