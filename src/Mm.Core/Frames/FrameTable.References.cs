@@ -160,16 +160,24 @@ public sealed partial class FrameTable
     /// <summary>The metadata that answers for a frame: its own, or its folio's head's.</summary>
     /// <param name="frame">The frame's number.</param>
     /// <param name="head">The number of the frame that answers.</param>
-    [MethodImpl(MethodImplOptions.NoInlining)]
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     internal ref PageMeta Resolve(ulong frame, out ulong head)
     {
         ref PageMeta meta = ref Meta(frame);
-        head = frame;
-        if (Volatile.Read(ref meta.Count) != 0)
+        if (Volatile.Read(ref meta.Count) == 0)
         {
-            return ref meta;
+            return ref ResolvePart(frame, out head);
         }
 
+        head = frame;
+        return ref meta;
+    }
+
+    // A part of a folio counts nothing itself, as a free frame.
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    private ref PageMeta ResolvePart(ulong frame, out ulong head)
+    {
+        head = frame;
         for (int order = 1; order <= MaxFolioOrder; order++)
         {
             ulong candidate = frame & ~((1UL << order) - 1);
@@ -180,7 +188,7 @@ public sealed partial class FrameTable
             }
         }
 
-        return ref meta;
+        return ref Meta(frame);
     }
 
     private bool ReachesAsFolio(ulong candidate, int order)
