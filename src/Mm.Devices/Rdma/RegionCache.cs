@@ -12,15 +12,18 @@ namespace Mm.Devices.Rdma;
 /// interval notifier, as the rcache of the kernel's own users would be.</para>
 /// <para><b>Invariants:</b> (1) a region that is found covers what was asked and was not changed since it was registered; (2) one
 /// that is found stays registered until it is let go.</para>
-/// <para><b>Locking:</b> one lock of rank Mirror, entered by invalidations; never held while memory is registered.</para>
+/// <para><b>Locking:</b> one lock of rank Mirror, entered by invalidations; never held while memory is registered, and not taken
+/// to find a region that is there.</para>
 /// </remarks>
 public sealed class RegionCache : IDisposable
 {
     private readonly RankedLock gate = new(LockRank.Mirror);
     private readonly ProtectionDomain domain;
     private readonly RegionAccess access;
-    private readonly SortedDictionary<ulong, CachedRegion> live = []; // by start, disjoint; protected by gate
-    private readonly List<CachedRegion> dead = []; // to be let go by the next call; protected by gate
+    private readonly RegionIndex index = new(); // changed under gate
+    private readonly List<CachedRegion> forgotten = []; // of the index, to be let go by the next call; protected by gate
+    private int forgottenCount; // written under gate
+    private long hitsBefore; // of regions that are gone; protected by gate
     private bool isClosed; // protected by gate
 
     /// <summary>Makes an empty cache.</summary>
@@ -34,7 +37,20 @@ public sealed class RegionCache : IDisposable
     }
 
     /// <summary>How often a region was found.</summary>
-    public long Hits { get; private set; }
+    public long Hits
+    {
+        get
+        {
+            using RankedLock.Guard held = gate.Enter();
+            long hits = hitsBefore;
+            foreach (CachedRegion? region in index.Regions)
+            {
+                hits += region!.Hits;
+            }
+
+            return hits;
+        }
+    }
 
     /// <summary>How often one was registered.</summary>
     public long Misses { get; private set; }
@@ -48,7 +64,7 @@ public sealed class RegionCache : IDisposable
         get
         {
             using RankedLock.Guard held = gate.Enter();
-            return live.Count;
+            return index.Count - forgotten.Count;
         }
     }
 
@@ -67,23 +83,13 @@ public sealed class RegionCache : IDisposable
             return Errno.EINVAL;
         }
 
-        Reap();
-        using (gate.Enter())
+        if (Volatile.Read(ref forgottenCount) != 0)
         {
-            if (isClosed)
-            {
-                return Errno.ENODEV;
-            }
-
-            lease = FindLocked(wanted);
-            if (lease is not null)
-            {
-                Hits++;
-                return Errno.Ok;
-            }
+            Reap();
         }
 
-        return TryAdd(wanted, out lease);
+        lease = index.TryUse(wanted);
+        return lease is not null ? Errno.Ok : TryFindOrAdd(wanted, out lease);
     }
 
     /// <summary>Lets every region go that nobody uses; the others when their users do.</summary>
@@ -92,8 +98,10 @@ public sealed class RegionCache : IDisposable
         using (gate.Enter())
         {
             isClosed = true;
-            dead.AddRange(live.Values);
-            live.Clear();
+            foreach (CachedRegion? region in index.Regions)
+            {
+                ForgetLocked(region!);
+            }
         }
 
         Reap();
@@ -114,15 +122,35 @@ public sealed class RegionCache : IDisposable
         using (guard)
         {
             notifier.SetSequence(sequence);
-            if (!IgnoresInvalidations && live.TryGetValue(region.Pages.Start.Value, out CachedRegion? there) && there == region)
+            if (!IgnoresInvalidations && region.IsListed && !region.IsForgotten)
             {
-                _ = live.Remove(region.Pages.Start.Value);
-                dead.Add(region);
+                ForgetLocked(region);
                 Invalidations++;
             }
 
             return true;
         }
+    }
+
+    // Whoever changes the index meanwhile may have hidden what is there.
+    private Errno TryFindOrAdd(VirtRange wanted, out CachedRegion? lease)
+    {
+        using (gate.Enter())
+        {
+            if (isClosed)
+            {
+                lease = null;
+                return Errno.ENODEV;
+            }
+
+            lease = index.TryUse(wanted);
+            if (lease is not null)
+            {
+                return Errno.Ok;
+            }
+        }
+
+        return TryAdd(wanted, out lease);
     }
 
     // What is registered while its range is changed is stale at birth: its user gets it, and nobody else finds it.
@@ -157,10 +185,11 @@ public sealed class RegionCache : IDisposable
         using (gate.Enter())
         {
             Misses++;
-            if (!notifier.IsRetryNeeded(moment) && !isClosed && !Overlaps(pages))
+            if (!notifier.IsRetryNeeded(moment) && !isClosed && !index.Overlaps(pages))
             {
                 made.AddUser();
-                live.Add(pages.Start.Value, made);
+                made.IsListed = true;
+                index.Add(made);
             }
         }
 
@@ -168,35 +197,27 @@ public sealed class RegionCache : IDisposable
         return Errno.Ok;
     }
 
-    private CachedRegion? FindLocked(VirtRange wanted)
+    private void ForgetLocked(CachedRegion region)
     {
-        foreach (CachedRegion region in live.Values)
-        {
-            if (region.Pages.Start > wanted.Start)
-            {
-                break;
-            }
-
-            if (region.Pages.Contains(wanted))
-            {
-                region.AddUser();
-                return region;
-            }
-        }
-
-        return null;
+        region.Forget();
+        forgotten.Add(region);
+        Volatile.Write(ref forgottenCount, forgotten.Count);
     }
 
-    private bool Overlaps(VirtRange pages) => live.Values.Any(region => region.Pages.Overlaps(pages));
-
-    // The cache's own use of each that is dead ends here, outside of the invalidation, which its subscription's end waits for.
+    // The cache's own use of each that is forgotten ends here, outside of the invalidation, which its subscription's end waits for.
     private void Reap()
     {
         CachedRegion[] all;
         using (gate.Enter())
         {
-            all = [.. dead];
-            dead.Clear();
+            index.RemoveForgotten();
+            all = [.. forgotten];
+            forgotten.Clear();
+            Volatile.Write(ref forgottenCount, 0);
+            foreach (CachedRegion region in all)
+            {
+                hitsBefore += region.Hits;
+            }
         }
 
         foreach (CachedRegion region in all)
