@@ -37,6 +37,11 @@ public readonly struct PageRef : IDisposable, IEquatable<PageRef>
     /// <exception cref="ObjectDisposedException">The lease refers to nothing.</exception>
     public PageInfo Info => Table.Describe(Page);
 
+    /// <summary>Whether nobody else has a reference to the page or to its folio.</summary>
+    /// <exception cref="ObjectDisposedException">There is no page.</exception>
+    /// <remarks><b>Linux:</b> page_ref_count(page) == 1 (v6.12).</remarks>
+    public bool IsOnlyReference => Table.ReferencesOf(Page) == 1;
+
     internal FrameTable Table
     {
         get

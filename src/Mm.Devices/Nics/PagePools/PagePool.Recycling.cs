@@ -8,30 +8,32 @@ namespace Mm.Devices.Nics.PagePools;
 public sealed partial class PagePool
 {
     private readonly RankedLock gate = new(LockRank.Leaf);
-    private readonly PoolBuffer?[] ring; // protected by gate
+    private readonly Netmem[] ring; // protected by gate
     private readonly HashSet<PoolPage> mapped = []; // protected by gate; what destroy must unmap
     private int ringFirst; // protected by gate
     private int ringCount; // protected by gate
     private bool isDestroyed; // set under gate; read without, as a hint that gate confirms
     private int isFreed; // atomic: 0 → 1 once
     private uint released; // atomic
-    private long fast; // the consumer's, as the next five
+    private long fast; // the consumer's, as the next seven
     private long slow;
     private long slowHighOrder;
     private long empty;
     private long refill;
     private long waive;
-    private long cached; // atomic, as the next four
+    private long cached;
     private long cacheFull;
-    private long ringed;
+    private long ringed; // protected by gate, as the next
     private long ringFull;
-    private long releasedReferenced;
+    private long releasedReferenced; // atomic
 
     /// <summary>Whether it is destroyed: it gives out nothing more.</summary>
     public bool IsDestroyed => Volatile.Read(ref isDestroyed);
 
     /// <summary>Whether it is destroyed and its last page is back.</summary>
     public bool IsFreed => Volatile.Read(ref isFreed) != 0;
+
+    private bool IsInNapi => Volatile.Read(ref napi) is { IsCurrent: true };
 
     /// <summary>What it has done.</summary>
     public PagePoolStatistics Statistics => new(
@@ -45,9 +47,23 @@ public sealed partial class PagePool
     /// <remarks><b>Linux:</b> page_pool_put_page_bulk (v6.12).</remarks>
     public static void PutMany(ReadOnlySpan<PoolLease> leases)
     {
+        PagePool? last = null;
+        bool isInside = false;
         foreach (PoolLease lease in leases)
         {
-            lease.Dispose();
+            if (lease.Memory.Buffer is not { } buffer)
+            {
+                continue;
+            }
+
+            lease.ThrowIfStale();
+            PagePool pool = buffer.Pool!;
+            isInside = pool == last ? isInside : pool.IsInNapi;
+            last = pool;
+            if (buffer.Unreference(1) == 0)
+            {
+                pool.PutWhole(buffer, ByteCount.MaxValue, isInside);
+            }
         }
     }
 
@@ -91,7 +107,7 @@ public sealed partial class PagePool
         {
             Check.That(InFlight >= cacheCount + ringCount, $"page pool invariant 1: {InFlight} in flight, {cacheCount + ringCount} here");
             Check.That(!isDestroyed || cacheCount + ringCount + mapped.Count == 0, "page pool invariant 3");
-            foreach (PoolBuffer buffer in cache.Concat(ring).OfType<PoolBuffer>())
+            foreach (PoolBuffer buffer in cache.Concat(ring).Select(static slot => slot.Buffer).OfType<PoolBuffer>())
             {
                 Check.That(buffer.IsRecyclable, "page pool invariant 2: a page here has another reference");
             }
@@ -102,11 +118,11 @@ public sealed partial class PagePool
     {
         if (buffer.Unreference(users) == 0)
         {
-            PutWhole(buffer, written);
+            PutWhole(buffer, written, IsInNapi);
         }
     }
 
-    private void PutWhole(PoolBuffer buffer, ByteCount written)
+    private void PutWhole(PoolBuffer buffer, ByteCount written, bool isInside)
     {
         buffer.EndLeases();
         if (!buffer.IsRecyclable)
@@ -117,8 +133,7 @@ public sealed partial class PagePool
         }
 
         SyncForDevice(buffer, written);
-        bool isDirect = Volatile.Read(ref napi) is { IsCurrent: true };
-        if (isDirect && TryCache(buffer))
+        if (isInside && TryCache(buffer))
         {
             return;
         }
@@ -133,12 +148,12 @@ public sealed partial class PagePool
     {
         if (cacheCount == CacheSize)
         {
-            _ = Interlocked.Increment(ref cacheFull);
+            cacheFull++;
             return false;
         }
 
-        cache[cacheCount++] = buffer;
-        _ = Interlocked.Increment(ref cached);
+        cache[cacheCount++] = new Netmem(buffer);
+        cached++;
         return true;
     }
 
@@ -153,34 +168,35 @@ public sealed partial class PagePool
 
             if (ringCount == ring.Length)
             {
-                _ = Interlocked.Increment(ref ringFull);
+                ringFull++;
                 return false;
             }
 
-            ring[(ringFirst + ringCount++) % ring.Length] = buffer;
+            int at = ringFirst + ringCount++;
+            ring[at < ring.Length ? at : at - ring.Length] = new Netmem(buffer);
+            ringed++;
+            return true;
         }
-
-        _ = Interlocked.Increment(ref ringed);
-        return true;
     }
 
     private bool TryConsume(out PoolBuffer? buffer)
     {
-        buffer = null;
         using (gate.Enter())
         {
-            if (ringCount == 0)
-            {
-                return false;
-            }
-
-            buffer = ring[ringFirst];
-            ring[ringFirst] = null;
-            ringFirst = (ringFirst + 1) % ring.Length;
-            ringCount--;
+            buffer = ringCount == 0 ? null : TakeFromRing();
+            return buffer is not null;
         }
+    }
 
-        return true;
+    // Called with gate held.
+    private PoolBuffer TakeFromRing()
+    {
+        ref Netmem slot = ref ring[ringFirst];
+        PoolBuffer buffer = slot.Buffer!;
+        slot = default;
+        ringFirst = ringFirst + 1 < ring.Length ? ringFirst + 1 : 0;
+        ringCount--;
+        return buffer;
     }
 
     private void SyncForDevice(PoolBuffer buffer, ByteCount written)

@@ -29,7 +29,7 @@ public sealed partial class PagePool : IDisposable
     private const ulong FragmentAlignment = 8; // what a socket buffer's trailer asks for
 
     private readonly Lock consumer = new(); // the promise to be alone, where there is no NAPI context
-    private readonly PoolBuffer?[] cache = new PoolBuffer?[CacheSize]; // the consumer's
+    private readonly Netmem[] cache = new Netmem[CacheSize]; // the consumer's
     private int cacheCount; // the consumer's
     private uint held; // the consumer's
     private NodeId node; // the consumer's
@@ -44,7 +44,7 @@ public sealed partial class PagePool : IDisposable
         Options = options;
         node = options.Node;
         napi = options.Napi;
-        ring = new PoolBuffer?[ringSize];
+        ring = new Netmem[ringSize];
     }
 
     /// <summary>The machine.</summary>
@@ -124,6 +124,33 @@ public sealed partial class PagePool : IDisposable
 
         lease = new PoolLease(buffer, ByteCount.Zero, BufferLength);
         return Errno.Ok;
+    }
+
+    /// <summary>Takes many whole buffers at once: all of them, or none.</summary>
+    /// <param name="leases">Where they go, which the caller disposes; all empty when refused.</param>
+    /// <returns><see cref="Errno.ENOMEM"/>: as of <see cref="TryAllocate"/>, for any of them.</returns>
+    /// <exception cref="InvalidOperationException">The pool has a NAPI context, and the thread is not in it.</exception>
+    /// <exception cref="ObjectDisposedException">The pool is destroyed.</exception>
+    /// <remarks><b>Linux:</b> page_pool_alloc_pages, called for each descriptor that a driver fills (v6.12).</remarks>
+    public Errno TryAllocateMany(Span<PoolLease> leases)
+    {
+        int taken = 0;
+        using (EnterConsumer())
+        {
+            while (taken < leases.Length && Take() is { } buffer)
+            {
+                leases[taken++] = new PoolLease(buffer, ByteCount.Zero, BufferLength);
+            }
+        }
+
+        if (taken == leases.Length)
+        {
+            return Errno.Ok;
+        }
+
+        PutMany(leases[..taken]);
+        leases.Clear();
+        return Errno.ENOMEM;
     }
 
     /// <summary>Takes a part of a buffer that others have parts of, too.</summary>
@@ -207,32 +234,44 @@ public sealed partial class PagePool : IDisposable
 
     private PoolBuffer TakeCached()
     {
-        PoolBuffer buffer = cache[--cacheCount]!;
-        cache[cacheCount] = null;
+        ref Netmem slot = ref cache[--cacheCount];
+        PoolBuffer buffer = slot.Buffer!;
+        slot = default;
         return buffer;
     }
 
     // A page of another node ends the refill: one such page a time is let go.
     private PoolBuffer? Refill()
     {
-        if (!TryConsume(out PoolBuffer? buffer))
+        PoolBuffer? stranger = null;
+        using (gate.Enter())
         {
-            empty++;
-            return null;
-        }
-
-        do
-        {
-            if (!IsOnNode(Machine, buffer!, node))
+            if (ringCount == 0)
             {
-                LetGo(buffer!);
-                waive++;
-                break;
+                empty++;
+                return null;
             }
 
-            cache[cacheCount++] = buffer;
+            while (ringCount > 0 && cacheCount < RefillSize && stranger is null)
+            {
+                PoolBuffer buffer = TakeFromRing();
+                if (IsOnNode(Machine, buffer, node))
+                {
+                    cache[cacheCount++] = new Netmem(buffer);
+                }
+                else
+                {
+                    stranger = buffer;
+                }
+            }
         }
-        while (cacheCount < RefillSize && TryConsume(out buffer));
+
+        if (stranger is not null)
+        {
+            LetGo(stranger);
+            waive++;
+        }
+
         if (cacheCount == 0)
         {
             return null;
@@ -256,7 +295,7 @@ public sealed partial class PagePool : IDisposable
             }
 
             Hold(page);
-            cache[cacheCount++] = page;
+            cache[cacheCount++] = new Netmem(page);
         }
 
         if (cacheCount == 0)

@@ -11,7 +11,7 @@ namespace Mm.Devices.Nics.PagePools;
 public abstract class PoolBuffer
 {
     private long users = 1; // atomic
-    private int generation; // atomic: ends leases as it grows
+    private int generation; // ends leases as it grows; written by the last user
 
     private protected PoolBuffer()
     {
@@ -34,6 +34,16 @@ public abstract class PoolBuffer
     /// <returns>How many are left; with none left it is whole again, for one.</returns>
     internal long Unreference(long count)
     {
+        if (Volatile.Read(ref users) == count)
+        {
+            if (count != 1)
+            {
+                Volatile.Write(ref users, 1);
+            }
+
+            return 0; // nobody else is there who could change it
+        }
+
         long left = Interlocked.Add(ref users, -count);
         Check.That(left >= 0, $"pool buffer: {-left} users too many left it");
         if (left == 0)
@@ -44,6 +54,6 @@ public abstract class PoolBuffer
         return left;
     }
 
-    /// <summary>It is back in its pool: leases of before are over.</summary>
-    internal void EndLeases() => Interlocked.Increment(ref generation);
+    /// <summary>It is back in its pool: leases of before are over. Its last user's to say.</summary>
+    internal void EndLeases() => Volatile.Write(ref generation, unchecked(generation + 1)); // may wrap
 }

@@ -49,7 +49,7 @@ public sealed class PoolPage : PoolBuffer
     /// <summary>The pool's own reference.</summary>
     internal PageRef Reference { get; }
 
-    internal override bool IsRecyclable => machine.Frames.Describe(Page).References == 1;
+    internal override bool IsRecyclable => Reference.IsOnlyReference;
 
     /// <summary>Where the device finds it.</summary>
     /// <param name="address">The DMA address of its first byte; 0 when it is not mapped.</param>

@@ -30,6 +30,35 @@ internal sealed class PagePoolTests
     }
 
     [Test]
+    public void AllocateMany_AndPutMany_TakeAndReturnEach()
+    {
+        using var rig = new PoolRig();
+        PagePool pool = rig.Create(rig.Mapped);
+        var leases = new PoolLease[100];
+        using (rig.Napi.Enter())
+        {
+            pool.TryAllocateMany(leases).ThrowIfError();
+            Assert.That(leases.Select(static lease => PageOf(lease).Page).Distinct().Count(), Is.EqualTo(100));
+            PagePool.PutMany([default, .. leases]);
+        }
+
+        Assert.That(pool.Statistics.Cached, Is.EqualTo(100));
+        Assert.That(() => PagePool.PutMany(leases), Throws.InstanceOf<ObjectDisposedException>());
+    }
+
+    [Test]
+    public void AllocateMany_MoreThanThereAre_GivesBackWhatItTook()
+    {
+        using var rig = new PoolRig();
+        PagePool pool = rig.Create(new PagePoolOptions());
+        var leases = new PoolLease[4 * PagePool.RefillSize];
+        rig.Machine.Faults.FailNth(FaultPoint.PageAlloc, 100, count: 1000);
+        Assert.That(pool.TryAllocateMany(leases), Is.EqualTo(Errno.ENOMEM));
+        Assert.That(leases, Is.All.Matches(static (PoolLease lease) => lease.IsEmpty));
+        pool.Validate();
+    }
+
+    [Test]
     public void Lease_Shared_IsBackWithTheLastOfBoth()
     {
         using var rig = new PoolRig();
