@@ -39,6 +39,15 @@ internal static class Words
     internal static ReadOnlySpan<Vector512<ulong>> AsVector512(ReadOnlySpan<ulong> words) =>
         MemoryMarshal.Cast<ulong, Vector512<ulong>>(words);
 
+    internal static Span<Vector128<ulong>> AsVector128(Span<ulong> words) => MemoryMarshal.Cast<ulong, Vector128<ulong>>(words);
+
+    internal static Span<Vector512<ulong>> AsVector512(Span<ulong> words) => MemoryMarshal.Cast<ulong, Vector512<ulong>>(words);
+
+    internal static ReadOnlySpan<VectorPair256> AsVectorPair256(ReadOnlySpan<ulong> words) =>
+        MemoryMarshal.Cast<ulong, VectorPair256>(words);
+
+    internal static Span<VectorPair256> AsVectorPair256(Span<ulong> words) => MemoryMarshal.Cast<ulong, VectorPair256>(words);
+
     internal static ReadOnlySpan<Vector128<long>> AsVector128(ReadOnlySpan<long> words) =>
         MemoryMarshal.Cast<long, Vector128<long>>(words);
 

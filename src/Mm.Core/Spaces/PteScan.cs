@@ -91,55 +91,71 @@ internal static class PteScan
 
     private static bool TranslateBy512(ReadOnlySpan<ulong> entries, Span<ulong> into)
     {
+        ReadOnlySpan<Vector512<ulong>> blocks = Words.AsVector512(entries);
+        Span<Vector512<ulong>> words = Words.AsVector512(into);
         Vector512<ulong> others = Vector512<ulong>.Zero;
-        int index = 0;
-        foreach (Vector512<ulong> block in Words.AsVector512(entries))
+        for (int index = 0; index < blocks.Length && index < words.Length; index++)
         {
+            Vector512<ulong> block = blocks[index];
             Vector512<ulong> plain = Vector512.Equals(block & Vector512.Create(PlainMask), Vector512.Create(Pte.AccessibleBit));
-            Vector512<ulong> word = (block << ValidShift) | ((block & Vector512.Create(Pte.WritableBit)) << WritableShift)
-                | ((block >>> Pte.FrameShift) & Vector512.Create(Pte.FrameNumberMask));
-            (word & plain).CopyTo(into[index..]);
+            words[index] = WordsOf(block) & plain;
             others |= Vector512.AndNot(block, plain);
-            index = unchecked(index + Vector512<ulong>.Count); // counts the words of a span
         }
 
-        ulong rest = TranslateByOne(entries[index..], into[index..]);
+        int done = blocks.Length * Vector512<ulong>.Count;
+        ulong rest = TranslateByOne(entries[done..], into[done..]);
         return (others | Vector512.Create(rest)) != Vector512<ulong>.Zero;
     }
 
+    // Two vectors a step: one alone is not enough to hide what the loop costs.
     private static bool TranslateBy256(ReadOnlySpan<ulong> entries, Span<ulong> into)
     {
+        ReadOnlySpan<VectorPair256> blocks = Words.AsVectorPair256(entries);
+        Span<VectorPair256> words = Words.AsVectorPair256(into);
         Vector256<ulong> others = Vector256<ulong>.Zero;
-        int index = 0;
-        foreach (Vector256<ulong> block in Words.AsVector256(entries))
+        for (int index = 0; index < blocks.Length && index < words.Length; index++)
         {
-            Vector256<ulong> plain = Vector256.Equals(block & Vector256.Create(PlainMask), Vector256.Create(Pte.AccessibleBit));
-            Vector256<ulong> word = (block << ValidShift) | ((block & Vector256.Create(Pte.WritableBit)) << WritableShift)
-                | ((block >>> Pte.FrameShift) & Vector256.Create(Pte.FrameNumberMask));
-            (word & plain).CopyTo(into[index..]);
-            others |= Vector256.AndNot(block, plain);
-            index = unchecked(index + Vector256<ulong>.Count); // counts the words of a span
+            Vector256<ulong> low = blocks[index].Low;
+            Vector256<ulong> high = blocks[index].High;
+            Vector256<ulong> isLowPlain = Vector256.Equals(low & Vector256.Create(PlainMask), Vector256.Create(Pte.AccessibleBit));
+            Vector256<ulong> isHighPlain = Vector256.Equals(high & Vector256.Create(PlainMask), Vector256.Create(Pte.AccessibleBit));
+            words[index].Low = WordsOf(low) & isLowPlain;
+            words[index].High = WordsOf(high) & isHighPlain;
+            others |= Vector256.AndNot(low, isLowPlain) | Vector256.AndNot(high, isHighPlain);
         }
 
-        ulong rest = TranslateByOne(entries[index..], into[index..]);
+        int done = blocks.Length * VectorPair256.Count;
+        ulong rest = TranslateByOne(entries[done..], into[done..]);
         return (others | Vector256.Create(rest)) != Vector256<ulong>.Zero;
     }
 
     private static bool TranslateBy128(ReadOnlySpan<ulong> entries, Span<ulong> into)
     {
+        ReadOnlySpan<Vector128<ulong>> blocks = Words.AsVector128(entries);
+        Span<Vector128<ulong>> words = Words.AsVector128(into);
         Vector128<ulong> others = Vector128<ulong>.Zero;
-        int index = 0;
-        foreach (Vector128<ulong> block in Words.AsVector128(entries))
+        for (int index = 0; index < blocks.Length && index < words.Length; index++)
         {
+            Vector128<ulong> block = blocks[index];
             Vector128<ulong> plain = Vector128.Equals(block & Vector128.Create(PlainMask), Vector128.Create(Pte.AccessibleBit));
-            Vector128<ulong> word = (block << ValidShift) | ((block & Vector128.Create(Pte.WritableBit)) << WritableShift)
-                | ((block >>> Pte.FrameShift) & Vector128.Create(Pte.FrameNumberMask));
-            (word & plain).CopyTo(into[index..]);
+            words[index] = WordsOf(block) & plain;
             others |= Vector128.AndNot(block, plain);
-            index = unchecked(index + Vector128<ulong>.Count); // counts the words of a span
         }
 
-        ulong rest = TranslateByOne(entries[index..], into[index..]);
+        int done = blocks.Length * Vector128<ulong>.Count;
+        ulong rest = TranslateByOne(entries[done..], into[done..]);
         return (others | Vector128.Create(rest)) != Vector128<ulong>.Zero;
     }
+
+    private static Vector512<ulong> WordsOf(Vector512<ulong> block) =>
+        (block << ValidShift) | ((block & Vector512.Create(Pte.WritableBit)) << WritableShift)
+        | ((block >>> Pte.FrameShift) & Vector512.Create(Pte.FrameNumberMask));
+
+    private static Vector256<ulong> WordsOf(Vector256<ulong> block) =>
+        (block << ValidShift) | ((block & Vector256.Create(Pte.WritableBit)) << WritableShift)
+        | ((block >>> Pte.FrameShift) & Vector256.Create(Pte.FrameNumberMask));
+
+    private static Vector128<ulong> WordsOf(Vector128<ulong> block) =>
+        (block << ValidShift) | ((block & Vector128.Create(Pte.WritableBit)) << WritableShift)
+        | ((block >>> Pte.FrameShift) & Vector128.Create(Pte.FrameNumberMask));
 }
