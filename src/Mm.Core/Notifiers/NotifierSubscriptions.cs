@@ -167,16 +167,9 @@ public sealed partial class NotifierSubscriptions
 
     internal NotifierSequence ReadBegin(IntervalNotifier notifier)
     {
-        ulong own;
-        bool mustWait;
-        using (gate.Enter())
-        {
-            own = notifier.Sequence;
-            mustWait = own == sequence;
-        }
-
+        bool isFree = IsFree(notifier, out ulong own);
         points?.Reach("read-begin");
-        if (mustWait)
+        if (!isFree)
         {
             WaitWhile(own);
         }
@@ -189,10 +182,17 @@ public sealed partial class NotifierSubscriptions
 
     internal bool TryReadBegin(IntervalNotifier notifier, out NotifierSequence moment)
     {
-        using RankedLock.Guard guard = gate.Enter();
-        bool isFree = notifier.Sequence != sequence;
-        moment = isFree ? new NotifierSequence(notifier.Sequence) : default;
+        bool isFree = IsFree(notifier, out ulong own);
+        moment = isFree ? new NotifierSequence(own) : default;
         return isFree;
+    }
+
+    // Without the lock, and in this order: a notifier's sequence is the current one only while the invalidation that gave it
+    // goes on. One that begins after the first read shows in the notifier's sequence when it is asked whether to retry.
+    private bool IsFree(IntervalNotifier notifier, out ulong own)
+    {
+        own = notifier.Sequence;
+        return own != Volatile.Read(ref sequence);
     }
 
     internal void Remove(IntervalNotifier notifier)
