@@ -28,6 +28,7 @@ public sealed class BufferAttachment : IMoveListener, IDisposable
     private BufferClient client;
     private DmaDirection? kept; // protected by the reservation: the only direction there may be
     private bool isPinnedAtAttach; // protected by the reservation
+    private LinkedListNode<IMoveListener>? place; // among the buffer's listeners; protected by the reservation
     private bool isDetached; // protected by the reservation
 
     private BufferAttachment(BufferHandle handle, DmaDevice device, IBufferImporter? importer)
@@ -198,7 +199,7 @@ public sealed class BufferAttachment : IMoveListener, IDisposable
             isDetached = true;
             UnmapAll();
             UnpinAll(held);
-            Buffer.Remove(held, this);
+            Buffer.Remove(held, place!);
         }
 
         Buffer.Exporter.Detach(client);
@@ -240,7 +241,7 @@ public sealed class BufferAttachment : IMoveListener, IDisposable
 
         using (ReservationLock held = Buffer.Reservation.LockOrGoOn())
         {
-            Buffer.Add(held, this);
+            place = Buffer.Add(held, this);
             errno = IsDynamic == Buffer.Traits.Moves ? Errno.Ok : TryMapForGood(held);
         }
 

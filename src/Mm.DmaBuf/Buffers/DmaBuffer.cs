@@ -22,7 +22,7 @@ public sealed partial class DmaBuffer
     /// <summary>How many characters of a name are taken; more are refused.</summary>
     public const int MaxNameLength = 31;
 
-    private readonly List<IMoveListener> listeners = []; // protected by the reservation
+    private readonly LinkedList<IMoveListener> listeners = new(); // protected by the reservation
     private readonly BufferPoll poll;
     private string? name; // atomic
     private int handles = 1; // atomic
@@ -198,16 +198,19 @@ public sealed partial class DmaBuffer
         Check.That(!isStale, $"{this} lies at {lastList}");
     }
 
-    internal void Add(ReservationLock held, IMoveListener listener)
+    /// <summary>Tells a listener of moves from here on.</summary>
+    /// <returns>Its place among them, to remove it by.</returns>
+    internal LinkedListNode<IMoveListener> Add(ReservationLock held, IMoveListener listener)
     {
         RequireQuiet(held);
-        listeners.Add(listener);
+        return listeners.AddLast(listener);
     }
 
-    internal void Remove(ReservationLock held, IMoveListener listener)
+    internal void Remove(ReservationLock held, LinkedListNode<IMoveListener> place)
     {
         RequireQuiet(held);
-        Check.That(listeners.Remove(listener), "an attachment is attached once");
+        Check.That(place.List == listeners, "an attachment is attached once");
+        listeners.Remove(place);
     }
 
     /// <summary>Where the bytes are now.</summary>
