@@ -20,9 +20,9 @@ internal static class PeersCommand
 
     public static int Run(string[] args)
     {
-        string folder = ValueOf(args, "--peers") ?? DefaultFolder();
-        int runs = int.Parse(ValueOf(args, "--runs") ?? "9", CultureInfo.InvariantCulture);
-        string? only = ValueOf(args, "--only");
+        string folder = CommandLine.ValueOf(args, "--peers") ?? DefaultFolder();
+        int runs = int.Parse(CommandLine.ValueOf(args, "--runs") ?? "9", CultureInfo.InvariantCulture);
+        string? only = CommandLine.ValueOf(args, "--only");
         CpuChoice.First();
         var results = new List<GoalResult>();
         IEnumerable<Goal> chosen = Goals.All().Where(
@@ -144,11 +144,5 @@ internal static class PeersCommand
         }
 
         return Path.Combine("bench", "peers", "build");
-    }
-
-    private static string? ValueOf(string[] args, string option)
-    {
-        int at = Array.IndexOf(args, option);
-        return at >= 0 && at + 1 < args.Length ? args[at + 1] : null;
     }
 }
