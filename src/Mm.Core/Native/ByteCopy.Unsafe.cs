@@ -21,6 +21,9 @@ public static unsafe class ByteCopy
     private const ulong Line = 64;
     private const int MinLength = (int)(Step + Line); // below, head and tail could leave no body
 
+    // Of longer pieces none is fetched ahead: it would push out what is being copied, and the processor follows a long piece by itself.
+    private const int MaxAhead = 16 << 10;
+
     /// <summary>Copies; the spans may overlap, and the destination ends up with what the source held.</summary>
     /// <param name="source">What to copy.</param>
     /// <param name="destination">Where to; as long as the source.</param>
@@ -45,7 +48,7 @@ public static unsafe class ByteCopy
     /// <param name="level">Which twin to use.</param>
     /// <param name="source">What to copy.</param>
     /// <param name="destination">Where to; as long as the source, sharing no byte with it.</param>
-    /// <param name="next">What will be copied next, fetched ahead on the way; may be empty.</param>
+    /// <param name="next">What will be copied next, fetched ahead on the way unless it is long; may be empty.</param>
     /// <exception cref="ArgumentException">The lengths differ, or the spans overlap.</exception>
     internal static void NonTemporalUnfenced(
         VectorLevel level, ReadOnlySpan<byte> source, Span<byte> destination, ReadOnlySpan<byte> next)
@@ -61,6 +64,8 @@ public static unsafe class ByteCopy
             source.CopyTo(destination);
             return;
         }
+
+        next = next.Length > MaxAhead ? default : next;
 
         // SAFETY: (1) fixed keeps all three in place while their addresses are used, alignment included; (2) head and
         // body are cut from the spans, so the loops end inside them; (3) the body of the destination starts at a line,
@@ -92,7 +97,7 @@ public static unsafe class ByteCopy
     /// <param name="bytes">The bytes.</param>
     internal static void Prefetch(ReadOnlySpan<byte> bytes)
     {
-        if (!Sse.IsSupported)
+        if (!Sse.IsSupported || bytes.Length > MaxAhead)
         {
             return;
         }
