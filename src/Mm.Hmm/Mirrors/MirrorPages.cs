@@ -10,25 +10,30 @@ namespace Mm.Hmm.Mirrors;
 /// </remarks>
 internal sealed class MirrorPages
 {
+    private const int None = -1;
+
+    private static readonly int LargePages = (int)PageSize.Large.Pages.Value;
+
     private readonly Lock gate = new();
     private readonly PfnRange frames;
-    private readonly int[] free; // a stack; protected by gate
-    private readonly DeviceMirror?[] holders; // protected by gate
-    private int freeCount; // protected by gate
+    private readonly DeviceMirror?[] holders; // protected by gate, as all below
+    private readonly (int Above, int Below)[] links; // of the free pages: who came back after, and before
+    private readonly int[] freeIn; // free pages of each aligned 2 MiB
+    private int top = None; // the page that came back last
+    private int freeCount;
 
     /// <summary>All pages free.</summary>
     /// <param name="frames">The device's frames.</param>
     internal MirrorPages(PfnRange frames)
     {
         this.frames = frames;
-        free = new int[checked((int)frames.Count.Value)];
-        holders = new DeviceMirror?[free.Length];
-        for (int index = 0; index < free.Length; index++)
+        holders = new DeviceMirror?[checked((int)frames.Count.Value)];
+        links = new (int Above, int Below)[holders.Length];
+        freeIn = new int[holders.Length == 0 ? 0 : BlockOf(holders.Length - 1) + 1];
+        for (int index = 0; index < holders.Length; index++)
         {
-            free[index] = index;
+            Link(index);
         }
-
-        freeCount = free.Length;
     }
 
     /// <summary>Pages that are free.</summary>
@@ -52,14 +57,14 @@ internal sealed class MirrorPages
         lock (gate)
         {
             page = default;
-            if (freeCount == 0)
+            if (top == None)
             {
                 return false;
             }
 
-            int index = free[--freeCount];
-            holders[index] = holder;
-            page = new Pfn(frames.Start.Value + (ulong)index);
+            page = new Pfn(frames.Start.Value + (ulong)top);
+            holders[top] = holder;
+            Unlink(top);
             return true;
         }
     }
@@ -70,32 +75,24 @@ internal sealed class MirrorPages
     /// <returns>Whether there were any all of whose pages are free; the highest ones.</returns>
     internal bool TryTakeLarge(DeviceMirror holder, out Pfn head)
     {
-        int pages = (int)PageSize.Large.Pages.Value;
         lock (gate)
         {
-            head = default;
-            for (int first = holders.Length - pages; first >= 0; first -= pages)
+            int block = Array.LastIndexOf(freeIn, LargePages);
+            if (block < 0)
             {
-                if (holders.AsSpan(first, pages).ContainsAnyExcept((DeviceMirror?)null))
-                {
-                    continue;
-                }
-
-                int left = 0;
-                for (int index = 0; index < freeCount; index++)
-                {
-                    bool isTaken = free[index] >= first && free[index] < first + pages;
-                    free[left] = free[index];
-                    left += isTaken ? 0 : 1;
-                }
-
-                freeCount = left;
-                holders.AsSpan(first, pages).Fill(holder);
-                head = new Pfn(frames.Start.Value + (ulong)first);
-                return true;
+                head = default;
+                return false;
             }
 
-            return false;
+            head = new Pfn(((frames.Start.Value >> PageSize.Large.Order) + (ulong)block) << PageSize.Large.Order);
+            int first = IndexOf(head);
+            for (int index = first; index < first + LargePages; index++)
+            {
+                holders[index] = holder;
+                Unlink(index);
+            }
+
+            return true;
         }
     }
 
@@ -107,7 +104,7 @@ internal sealed class MirrorPages
         {
             int index = IndexOf(page);
             holders[index] = null;
-            free[freeCount++] = index;
+            Link(index);
         }
     }
 
@@ -140,6 +137,43 @@ internal sealed class MirrorPages
             return [.. used];
         }
     }
+
+    private void Link(int index)
+    {
+        links[index] = (None, top);
+        if (top != None)
+        {
+            links[top].Above = index;
+        }
+
+        top = index;
+        freeCount++;
+        freeIn[BlockOf(index)]++;
+    }
+
+    private void Unlink(int index)
+    {
+        (int above, int below) = links[index];
+        if (above == None)
+        {
+            top = below;
+        }
+        else
+        {
+            links[above].Below = below;
+        }
+
+        if (below != None)
+        {
+            links[below].Above = above;
+        }
+
+        freeCount--;
+        freeIn[BlockOf(index)]--;
+    }
+
+    private int BlockOf(int index) =>
+        (int)(((frames.Start.Value + (ulong)index) >> PageSize.Large.Order) - (frames.Start.Value >> PageSize.Large.Order));
 
     private int IndexOf(Pfn page) => (int)(page.Value - frames.Start.Value);
 }
