@@ -203,7 +203,7 @@ public sealed partial class PageAllocator : IDisposable, IValidator
         if (cpu is null)
         {
             FrameCpu?[] known = Volatile.Read(ref cpus);
-            int id = Environment.CurrentManagedThreadId;
+            int id = Thread.CurrentThread.ManagedThreadId;
             cpu = id < known.Length && known[id] is { } found ? found : AddCpu(id);
             cpu.MakeCurrent();
         }

@@ -18,7 +18,7 @@ internal sealed class LeaseTickets
     /// <returns>A ticket that nobody else holds.</returns>
     internal LeaseTicket Take()
     {
-        int first = Environment.CurrentManagedThreadId;
+        int first = Thread.CurrentThread.ManagedThreadId;
         for (int i = 0; i < Places; i++)
         {
             ref LeaseTicket? place = ref places[(first + i) & (Places - 1)];
@@ -35,7 +35,7 @@ internal sealed class LeaseTickets
     /// <param name="ticket">The ticket.</param>
     internal void Return(LeaseTicket ticket)
     {
-        int first = Environment.CurrentManagedThreadId;
+        int first = Thread.CurrentThread.ManagedThreadId;
         for (int i = 0; i < Places; i++)
         {
             ref LeaseTicket? place = ref places[(first + i) & (Places - 1)];

@@ -31,7 +31,7 @@ public static class BufferImporterContract
         ulong beforeNs = attachment.Buffer.Reservation.Contexts.Clock.NowNs;
         importer.OnMove(attachment, held, notice);
         Reservation reservation = attachment.Buffer.Reservation;
-        Require(reservation.Holder == Environment.CurrentManagedThreadId, "OnMove must not leave the reservation's lock");
+        Require(reservation.Holder == Thread.CurrentThread.ManagedThreadId, "OnMove must not leave the reservation's lock");
         Require(reservation.Contexts.Clock.NowNs == beforeNs, "OnMove must not wait");
         Require(importer.AllowsPeerToPeer == attachment.AllowsPeerToPeer, "AllowsPeerToPeer must never change");
     }

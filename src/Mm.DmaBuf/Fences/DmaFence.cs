@@ -219,7 +219,7 @@ public class DmaFence
             }
 
             // Removed before; or a callback removes one of its own fence, for whose end it cannot wait.
-            if (!callback.WasTaken || signalerThread == Environment.CurrentManagedThreadId)
+            if (!callback.WasTaken || signalerThread == Thread.CurrentThread.ManagedThreadId)
             {
                 return false;
             }
@@ -319,7 +319,7 @@ public class DmaFence
 
             error = error.IsOk ? failure : error;
             timestampNs = atNs;
-            signalerThread = Environment.CurrentManagedThreadId;
+            signalerThread = Thread.CurrentThread.ManagedThreadId;
             taken = callbacks.TakeAll();
             Volatile.Write(ref isSignaled, true);
         }

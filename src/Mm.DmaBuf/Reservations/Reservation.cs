@@ -202,7 +202,7 @@ public sealed class Reservation
 
     /// <summary>Enters the lock, or goes on in it where this thread holds it: for leases that end inside and outside.</summary>
     internal ReservationLock LockOrGoOn() =>
-        Holder == Environment.CurrentManagedThreadId ? ReservationLock.Borrow(this) : Lock();
+        Holder == Thread.CurrentThread.ManagedThreadId ? ReservationLock.Borrow(this) : Lock();
 
     internal static FenceUsage Checked(FenceUsage usage) => usage is >= FenceUsage.Kernel and <= FenceUsage.Bookkeep
         ? usage

@@ -22,7 +22,7 @@ public readonly ref struct ReservationLock : IDisposable
     {
         this.reservation = reservation;
         this.guard = guard;
-        reservation.Holder = Environment.CurrentManagedThreadId;
+        reservation.Holder = Thread.CurrentThread.ManagedThreadId;
     }
 
     private ReservationLock(Reservation reservation)
@@ -31,7 +31,7 @@ public readonly ref struct ReservationLock : IDisposable
         isBorrowed = true;
     }
 
-    private Reservation Held => reservation is not null && reservation.Holder == Environment.CurrentManagedThreadId
+    private Reservation Held => reservation is not null && reservation.Holder == Thread.CurrentThread.ManagedThreadId
         ? reservation
         : throw new InvalidOperationException("the reservation is not locked by this thread");
 
@@ -157,7 +157,7 @@ public readonly ref struct ReservationLock : IDisposable
     {
         if (reservation is not null && !isBorrowed)
         {
-            if (reservation.Holder == Environment.CurrentManagedThreadId)
+            if (reservation.Holder == Thread.CurrentThread.ManagedThreadId)
             {
                 reservation.Holder = 0;
             }

@@ -11,7 +11,7 @@ public sealed class NapiContext
     private int owner; // the managed id of the thread inside; 0 for none; atomic
 
     /// <summary>Whether the running thread is in it.</summary>
-    public bool IsCurrent => Volatile.Read(ref owner) == Environment.CurrentManagedThreadId;
+    public bool IsCurrent => Volatile.Read(ref owner) == Thread.CurrentThread.ManagedThreadId;
 
     /// <summary>Whether a thread is in it.</summary>
     public bool IsEntered => Volatile.Read(ref owner) != 0;
@@ -21,7 +21,7 @@ public sealed class NapiContext
     /// <exception cref="InvalidOperationException">A thread is in it, perhaps this one.</exception>
     public Scope Enter()
     {
-        if (Interlocked.CompareExchange(ref owner, Environment.CurrentManagedThreadId, 0) != 0)
+        if (Interlocked.CompareExchange(ref owner, Thread.CurrentThread.ManagedThreadId, 0) != 0)
         {
             throw new InvalidOperationException("a NAPI context is entered by one thread at a time, once");
         }
