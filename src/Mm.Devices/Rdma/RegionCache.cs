@@ -100,7 +100,10 @@ public sealed class RegionCache : IDisposable
             isClosed = true;
             foreach (CachedRegion? region in index.Regions)
             {
-                ForgetLocked(region!);
+                if (!region!.IsForgotten)
+                {
+                    ForgetLocked(region);
+                }
             }
         }
 

@@ -68,6 +68,21 @@ internal sealed class RegionCacheTests
     }
 
     [Test]
+    public void Close_AfterAnInvalidation_LeavesTheUserHisRegion()
+    {
+        using var rig = new RdmaRig();
+        VirtRange range = rig.Near.Map(1, 1);
+        var cache = new RegionCache(rig.Near.Domain, RdmaEnd.All);
+        CachedRegion used = Get(cache, range.Start, 4096);
+        rig.Near.Space.TryUnmap(range.Start, range.Length).ThrowIfError();
+        cache.Dispose();
+
+        Assert.That(used.Region.State, Is.EqualTo(RegionState.Valid), "the cache lets go of it once");
+        used.Dispose();
+        Assert.That((used.Region.State, rig.Near.Nic.RegionCount), Is.EqualTo((RegionState.Deregistered, 0)));
+    }
+
+    [Test]
     public void Get_WhatCannotBe_IsRefused()
     {
         using var rig = new RdmaRig();
