@@ -119,20 +119,29 @@ public sealed class DmaDevices : IValidator
     /// <param name="buffers">The buffers.</param>
     internal void AddBounceBuffers(BounceBuffers buffers) => Bounce = buffers;
 
-    /// <summary>Recounts every domain.</summary>
+    /// <summary>Recounts every domain, and the books of every device and of the RAM that is written.</summary>
     /// <exception cref="MmBugException">An invariant is broken.</exception>
     public void Validate()
     {
         IommuDomain[] all;
+        DmaDevice[] attached;
         using (gate.Enter())
         {
             all = [.. domains];
+            attached = [.. devices.Values];
         }
 
         foreach (IommuDomain domain in all)
         {
             domain.Validate();
         }
+
+        foreach (DmaDevice device in attached)
+        {
+            device.Books.Validate();
+        }
+
+        Ram.Validate();
     }
 
     /// <summary>Books the RAM that a mapping lets its device write, and reports cache lines that another has already.</summary>

@@ -221,7 +221,7 @@ internal sealed class IntervalLedger
     /// <summary>Neighbouring runs of one mapping; a node of the tree.</summary>
     internal sealed class Block
     {
-        public Block? Left; // these three: protected by the ledger's gate
+        public Block? Left; // this, the next and the highest address: protected by the ledger's gate
         public Block? Right;
 
         internal Block(LedgerRun[] runs, DmaMapping mapping, ulong serial)

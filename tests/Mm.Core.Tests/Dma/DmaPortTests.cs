@@ -57,6 +57,34 @@ public sealed class DmaPortTests
         }
     }
 
+    // Two regions of RAM side by side are one run of addresses, and two pieces of native memory.
+    [Test]
+    public void WriteAndRead_OverTheBorderOfTwoRegions_MoveEveryByte([Values] bool translated)
+    {
+        var low = new PhysRange(new PhysAddr(0x1000_0000), ByteCount.FromMiB(2));
+        Assert.That(low.TryGetEnd(out PhysAddr border), Is.True);
+        using Machine machine = Machine.CreateBuilder()
+            .AddRam(new NodeId(0), low).AddRam(new NodeId(1), new PhysRange(border, ByteCount.FromMiB(2))).Build();
+        DmaDevice device = machine.Dma.Attach(
+            machine.RegisterDevice("device"), DmaMask.Bits64, default, translated ? machine.Dma.CreateDomain("domain") : null);
+        var builder = new PhysRangeListBuilder(machine.RangeOwners);
+        builder.TryAppend(new PhysRange(new PhysAddr(border.Value - 0x2000), new ByteCount(0x2000))).ThrowIfError();
+        builder.TryAppend(new PhysRange(border, new ByteCount(0x2000))).ThrowIfError();
+        using PhysRangeList list = builder.Build();
+        device.TryMap(list, DmaDirection.Bidirectional, out DmaMapping? mapping).ThrowIfError();
+        using (mapping)
+        {
+            byte[] written = [.. Enumerable.Range(0, 0x4000).Select(static at => (byte)((at * 7 >> 3) & 0xFF))];
+            byte[] read = new byte[written.Length];
+            DmaAddr start = mapping!.Segments[0].Address;
+            device.Port.TryWrite(start, written, out _).ThrowIfError();
+            device.Port.TryRead(start, read, out _).ThrowIfError();
+            Assert.That(read, Is.EqualTo(written));
+        }
+
+        machine.Validate();
+    }
+
     [Test]
     public void TryRead_NothingMapped_Faults([Values] bool translated)
     {
