@@ -1,5 +1,6 @@
 using System.Numerics;
 using System.Runtime.Intrinsics;
+using System.Runtime.Intrinsics.X86;
 using Mm.Core.Native;
 
 namespace Mm.Core.PhysRanges;
@@ -55,7 +56,12 @@ internal static class RangeSpans
         }
 
         var sums = new Extremes(ulong.MaxValue, 0, 0, 0);
-        int done = level == VectorLevel.Vector512 ? MeasureBy512(ranges, ref sums) : 0;
+        int done = level switch
+        {
+            VectorLevel.Vector512 => MeasureBy512(ranges, ref sums),
+            VectorLevel.Vector256 => MeasureBy256(ranges, ref sums),
+            _ => 0,
+        };
         foreach (PhysRange range in ranges[done..])
         {
             ulong start = range.Start.Value;
@@ -100,6 +106,42 @@ internal static class RangeSpans
         }
 
         return blocks.Length * 4;
+    }
+
+    // Four ranges a step: their starts in one vector and their lengths in another. The processor compares signed words only,
+    // so starts and lengths are compared with the top bit flipped.
+    private static int MeasureBy256(ReadOnlySpan<PhysRange> ranges, ref Extremes sums)
+    {
+        ReadOnlySpan<VectorPair256> blocks = Words.AsVectorPair256(Words.Of(ranges));
+        Vector256<ulong> topBit = Vector256.Create(1UL << 63);
+        Vector256<long> lowest = Vector256.Create(long.MaxValue);
+        Vector256<long> highest = Vector256.Create(long.MinValue);
+        Vector256<long> longest = Vector256.Create(long.MinValue);
+        Vector256<ulong> bits = Vector256<ulong>.Zero;
+        foreach (ref readonly VectorPair256 block in blocks)
+        {
+            Vector256<ulong> starts = Avx2.UnpackLow(block.Low, block.High);
+            Vector256<ulong> lengths = Avx2.UnpackHigh(block.Low, block.High);
+            Vector256<ulong> flipped = starts ^ topBit;
+            lowest = Vector256.Min(lowest, flipped.AsInt64());
+            highest = Vector256.Max(highest, (flipped + (lengths - Vector256<ulong>.One)).AsInt64());
+            longest = Vector256.Max(longest, (lengths ^ topBit).AsInt64());
+            bits |= starts | lengths;
+        }
+
+        Vector256<ulong> lows = lowest.AsUInt64() ^ topBit;
+        Vector256<ulong> highs = highest.AsUInt64() ^ topBit;
+        Vector256<ulong> longs = longest.AsUInt64() ^ topBit;
+        for (int lane = 0; lane < Vector256<ulong>.Count; lane++)
+        {
+            sums = new Extremes(
+                Math.Min(sums.Lowest, lows[lane]),
+                Math.Max(sums.Highest, highs[lane]),
+                Math.Max(sums.Longest, longs[lane]),
+                sums.Bits | bits[lane]);
+        }
+
+        return blocks.Length * (VectorPair256.Count / 2);
     }
 
     private readonly record struct Extremes(ulong Lowest, ulong Highest, ulong Longest, ulong Bits);
