@@ -6,6 +6,9 @@ internal static class Allocations
     private const int WarmUps = 64;
     private const int Repetitions = 256;
 
+    /// <summary>How often the operation is done.</summary>
+    public const int Calls = WarmUps + Repetitions;
+
     public static long BytesOf(Action operation)
     {
         for (int count = 0; count < WarmUps; count++)

@@ -18,8 +18,10 @@ public sealed partial class AddressSpaces
             Recount(space, mapped);
         }
 
+        var parts = new Dictionary<Pfn, ulong>();
         foreach ((Pfn page, Tally tally) in mapped)
         {
+            CollectionsMarshal.GetValueRefOrAddDefault(parts, Parts.Frames.HeadOf(page, out _), out _) += tally.Small + tally.Leaves;
             ulong small = Parts.Frames.Meta(page.Value).MapCount;
             Check.That(small == tally.Small, $"invariant 2: {page} has {tally.Small} entries, and counts {small}");
             ulong entire = Parts.Frames.EntireMapCountOf(page);
@@ -30,6 +32,12 @@ public sealed partial class AddressSpaces
             Check.That(isHeld, $"invariant 2: {page} is held by {tally.Held} entries, and has {references} references");
             bool isAlone = tally.Small + tally.Leaves <= 1;
             Check.That(isAlone || !tally.IsExclusive, $"invariant 4: {page} is exclusive, and mapped {tally.Small} times");
+        }
+
+        foreach ((Pfn head, ulong entries) in parts)
+        {
+            ulong counted = Parts.Frames.MapCountOf(head);
+            Check.That(counted == entries, $"invariant 2: the folio at {head} has {entries} entries in all, and counts {counted}");
         }
     }
 

@@ -67,7 +67,7 @@ internal readonly ref struct AreaCollector(AddressSpace space, Area area, Migrat
             bool isWhole = isOffered && TakesWhole && at % whole == 0 && end - at >= whole;
             if (isWhole)
             {
-                AddWhole(MigratePfn.Hole);
+                steps.AddLarge(MigratePfn.Hole.MadeCompound());
             }
             else
             {
@@ -76,13 +76,6 @@ internal readonly ref struct AreaCollector(AddressSpace space, Area area, Migrat
 
             at += isWhole ? whole : PageSize.Small.Bytes.Value;
         }
-    }
-
-    // The first word stands for all; the others say nothing, until it is broken up.
-    private void AddWhole(MigratePfn first)
-    {
-        steps.Add(first.MadeCompound());
-        Skip(new PageCount(PageSize.Large.Pages.Value - 1), StayReason.None);
     }
 
     // Linux: migrate_vma_collect_huge_pmd. What is not of the kind selected is left whole by kernels that can move it so.
@@ -100,7 +93,7 @@ internal readonly ref struct AreaCollector(AddressSpace space, Area area, Migrat
 
         if (run.Large.IsZeroPage)
         {
-            AddWhole(MigratePfn.Hole);
+            steps.AddLarge(MigratePfn.Hole.MadeCompound());
             return true;
         }
 
@@ -120,7 +113,7 @@ internal readonly ref struct AreaCollector(AddressSpace space, Area area, Migrat
 
         if (space.TryTakeLeaf(at, head, out Pte before))
         {
-            AddWhole(MigratePfn.Offer(head, before.IsWritable || before.IsWritableDevicePrivate));
+            steps.AddLarge(MigratePfn.Offer(head, before.IsWritable || before.IsWritableDevicePrivate).MadeCompound());
             return true;
         }
 

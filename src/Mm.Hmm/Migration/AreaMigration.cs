@@ -261,6 +261,12 @@ public sealed class AreaMigration : IDisposable
         }
 
         Pte before = space.Tables.ReadLeaf(at, out PageSize size);
+        if (size == PageSize.Large && before.IsZeroPage)
+        {
+            space.SplitLeaf(at); // offered in one piece, and filled page by page
+            before = space.Tables.ReadLeaf(at, out size);
+        }
+
         if (size == PageSize.Large || !(before.IsNone || before.IsZeroPage))
         {
             return false;

@@ -8,24 +8,25 @@ namespace Mm.Hmm.Migration;
 /// <remarks>
 /// Owns a lock and a reference of each page. Set up, given destinations, copied by the caller, moved, finished, as an
 /// <see cref="AreaMigration"/> is, without an area.
-/// <para><b>Linux:</b> migrate_device_range, migrate_device_pfns, migrate_device_pages, migrate_device_finalize (v6.12).
-/// Deliberate difference: a page of 2 MiB (v6.19) is broken up, never taken whole.</para>
+/// <para><b>Linux:</b> migrate_device_range, migrate_device_pfns, migrate_device_pages, migrate_device_finalize (v6.12; whole
+/// folios of v6.19). Deliberate difference: a folio may be broken up for want of a destination, where Linux leaves it.</para>
+/// <para><b>States:</b> set up → moved → finished by <see cref="Dispose"/>; from a <see cref="MigrationPool"/>, it is
+/// another's then.</para>
 /// <para><b>Locking:</b> one caller at a time; no lock that an invalidation takes may be held at set-up.</para>
 /// </remarks>
 public sealed class FrameMigration : IDisposable
 {
+    private readonly MigrationPool? pool;
     private readonly MigrationSteps steps = new();
     private bool isMoved;
     private bool isFinished;
 
-    private FrameMigration()
-    {
-    }
+    internal FrameMigration(MigrationPool? pool) => this.pool = pool;
 
     /// <summary>How many pages.</summary>
     public int Count => steps.Count;
 
-    /// <summary>A word for each page: offered, or none.</summary>
+    /// <summary>A word for each page: offered, or none. The first word of what is offered in one piece stands for all.</summary>
     public ReadOnlySpan<MigratePfn> Sources => steps.Sources;
 
     /// <summary>The destination of each page, or none.</summary>
@@ -36,28 +37,30 @@ public sealed class FrameMigration : IDisposable
 
     /// <summary>Collects and unmaps pages of a device. Those that nobody holds, or whose lock is taken, are passed over.</summary>
     /// <param name="spaces">The machine's spaces.</param>
-    /// <param name="pages">The device's frames.</param>
+    /// <param name="pages">The device's frames. A folio of 2 MiB, all of whose frames stand here in a row, is offered in one piece
+    /// by kernels that move it so (<see cref="LinuxProfile.MigratesLargePages"/>); any other is broken up.</param>
     /// <returns>The migration, which the caller disposes.</returns>
     public static FrameMigration SetUp(AddressSpaces spaces, ReadOnlySpan<Pfn> pages)
     {
         ArgumentNullException.ThrowIfNull(spaces);
-        var migration = new FrameMigration();
-        migration.steps.Open(spaces, faultPage: null, pages.Length);
-        foreach (Pfn page in pages)
-        {
-            migration.Collect(spaces, page);
-        }
-
-        _ = migration.steps.Unmap();
+        var migration = new FrameMigration(pool: null);
+        migration.Begin(spaces, pages);
         return migration;
     }
 
     /// <summary>Gives a page its destination.</summary>
     /// <param name="index">Which page; it is offered.</param>
-    /// <param name="target">A reference of a page of RAM that nobody else knows; the migration's from now on.</param>
+    /// <param name="target">A reference of a page of RAM, as large, that nobody else knows; the migration's from now on.</param>
+    /// <exception cref="ArgumentException">The destination is not as large as the page.</exception>
     /// <exception cref="InvalidOperationException">The page is not offered, has a destination, or all has moved.</exception>
     public void SetTarget(int index, PageRef target)
     {
+        PageSize size = Sources[index].IsCompound ? PageSize.Large : PageSize.Small;
+        if (target.Frames.Count != size.Pages)
+        {
+            throw new ArgumentException($"target must be as large as the page, {size}; it is {target.Frames.Count}", nameof(target));
+        }
+
         if (isMoved || !Sources[index].Migrates || Targets[index].HasPage)
         {
             throw new InvalidOperationException(
@@ -65,6 +68,22 @@ public sealed class FrameMigration : IDisposable
         }
 
         steps.SetTarget(index, target, isLocked: false, Sources[index].IsWritable);
+    }
+
+    /// <summary>Breaks up what is offered in one piece: each page is offered for itself then.</summary>
+    /// <param name="index">The first page, whose word is compound.</param>
+    /// <returns>Ok; EAGAIN: somebody else holds it, and it is offered as before.</returns>
+    /// <exception cref="InvalidOperationException">It is not offered in one piece, has a destination, or all has moved.</exception>
+    /// <remarks><b>Linux:</b> none; a folio without a destination as large stays (v6.19). A device whose memory goes cannot wait.</remarks>
+    public Errno TryBreakUp(int index)
+    {
+        if (isMoved || !Sources[index].Migrates || !Sources[index].IsCompound || Targets[index].HasPage)
+        {
+            throw new InvalidOperationException(
+                $"page {index} must be offered in one piece and have no destination: {Sources[index]}, {Targets[index]}");
+        }
+
+        return steps.TryBreakUp(index);
     }
 
     /// <summary>Says that a destination is wholly written: without it, the page stays.</summary>
@@ -100,6 +119,66 @@ public sealed class FrameMigration : IDisposable
 
         steps.Finish();
         steps.Close();
+        pool?.Return(this);
+    }
+
+    /// <summary>Sets the migration up.</summary>
+    /// <param name="spaces">The machine's spaces.</param>
+    /// <param name="pages">The device's frames.</param>
+    internal void Begin(AddressSpaces spaces, ReadOnlySpan<Pfn> pages)
+    {
+        (isMoved, isFinished) = (false, false);
+        steps.Open(spaces, faultPage: null, pages.Length);
+        while (steps.Count < pages.Length)
+        {
+            ReadOnlySpan<Pfn> rest = pages[steps.Count..];
+            if (!TryCollectWhole(spaces, rest))
+            {
+                Collect(spaces, rest[0]);
+            }
+        }
+
+        _ = steps.Unmap();
+    }
+
+    // Linux: migrate_device_range (v6.19).
+    private bool TryCollectWhole(AddressSpaces spaces, ReadOnlySpan<Pfn> rest)
+    {
+        FrameTable frames = spaces.Parts.Frames;
+        if (!spaces.Parts.Profile.MigratesLargePages || !BeginsWithFolio(frames, rest) || !frames.TryGet(rest[0], out PageRef held).IsOk)
+        {
+            return false;
+        }
+
+        Pfn head = rest[0];
+        if (!spaces.PageLocks.TryLock(head))
+        {
+            held.Dispose();
+            steps.AddLarge(default, StayReason.Locked);
+            return true;
+        }
+
+        if (!BeginsWithFolio(frames, rest))
+        {
+            spaces.PageLocks.Unlock(head); // it was broken up before it was locked
+            held.Dispose();
+            return false;
+        }
+
+        steps.AddLarge(MigratePfn.Offer(head, isWritable: false).MadeCompound());
+        return true;
+    }
+
+    private static bool BeginsWithFolio(FrameTable frames, ReadOnlySpan<Pfn> pages)
+    {
+        int count = (int)PageSize.Large.Pages.Value;
+        bool isHead = pages.Length >= count && frames.HeadOf(pages[0], out int order) == pages[0] && order == PageSize.Large.Order;
+        for (int part = 1; isHead && part < count; part++)
+        {
+            isHead = pages[part].Value == pages[0].Value + (ulong)part;
+        }
+
+        return isHead;
     }
 
     private void Collect(AddressSpaces spaces, Pfn page)
@@ -126,7 +205,7 @@ public sealed class FrameMigration : IDisposable
         steps.Add(MigratePfn.Offer(page, isWritable: false));
     }
 
-    // Out of a device pages go one by one: its memory goes whatever room RAM has.
+    // Where it cannot go whole: the kernel moves none so, or not all of it is to go.
     private static bool TryBreakUp(AddressSpaces spaces, Pfn page)
     {
         Pfn head = spaces.Parts.Frames.HeadOf(page, out _);

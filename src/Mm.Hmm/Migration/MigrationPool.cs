@@ -12,12 +12,17 @@ namespace Mm.Hmm.Migration;
 /// </remarks>
 public sealed class MigrationPool
 {
-    private readonly ObjectPool<AreaMigration> migrations;
+    private readonly ObjectPool<AreaMigration> ofAreas;
+    private readonly ObjectPool<FrameMigration> ofFrames;
 
     /// <summary>An empty pool.</summary>
-    public MigrationPool() => migrations = new DefaultObjectPool<AreaMigration>(new Policy(this));
+    public MigrationPool()
+    {
+        ofAreas = new DefaultObjectPool<AreaMigration>(new Policy<AreaMigration>(() => new AreaMigration(this)));
+        ofFrames = new DefaultObjectPool<FrameMigration>(new Policy<FrameMigration>(() => new FrameMigration(this)));
+    }
 
-    /// <summary>Sets a migration up.</summary>
+    /// <summary>Sets a migration of an area's pages up.</summary>
     /// <param name="space">The space.</param>
     /// <param name="request">Which pages.</param>
     /// <param name="migration">The migration, which the caller disposes once; null when refused.</param>
@@ -25,7 +30,7 @@ public sealed class MigrationPool
     public Errno TrySetUp(AddressSpace space, MigrationRequest request, out AreaMigration? migration)
     {
         ArgumentNullException.ThrowIfNull(space);
-        AreaMigration rented = migrations.Get();
+        AreaMigration rented = ofAreas.Get();
         Errno errno = rented.TryBegin(space, request);
         migration = errno.IsOk ? rented : null;
         if (!errno.IsOk)
@@ -36,14 +41,31 @@ public sealed class MigrationPool
         return errno;
     }
 
+    /// <summary>Sets a migration of a device's frames up.</summary>
+    /// <param name="spaces">The machine's spaces.</param>
+    /// <param name="pages">The frames.</param>
+    /// <returns>As <see cref="FrameMigration.SetUp"/>; the caller disposes it once.</returns>
+    public FrameMigration SetUp(AddressSpaces spaces, ReadOnlySpan<Pfn> pages)
+    {
+        ArgumentNullException.ThrowIfNull(spaces);
+        FrameMigration rented = ofFrames.Get();
+        rented.Begin(spaces, pages);
+        return rented;
+    }
+
     /// <summary>A migration is finished.</summary>
     /// <param name="migration">The migration.</param>
-    internal void Return(AreaMigration migration) => migrations.Return(migration);
+    internal void Return(AreaMigration migration) => ofAreas.Return(migration);
 
-    private sealed class Policy(MigrationPool pool) : PooledObjectPolicy<AreaMigration>
+    /// <summary>A migration is finished.</summary>
+    /// <param name="migration">The migration.</param>
+    internal void Return(FrameMigration migration) => ofFrames.Return(migration);
+
+    private sealed class Policy<T>(Func<T> create) : PooledObjectPolicy<T>
+        where T : class
     {
-        public override AreaMigration Create() => new(pool);
+        public override T Create() => create();
 
-        public override bool Return(AreaMigration obj) => true; // a migration finishes itself before it comes here
+        public override bool Return(T obj) => true; // a migration finishes itself before it comes here
     }
 }

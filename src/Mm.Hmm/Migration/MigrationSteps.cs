@@ -84,6 +84,18 @@ internal sealed class MigrationSteps
         Count++;
     }
 
+    /// <summary>The next 2 MiB in one piece: the first word stands for all, the others say nothing until it is broken up.</summary>
+    /// <param name="first">The first word; none when they stay.</param>
+    /// <param name="reason">Why they stay.</param>
+    internal void AddLarge(MigratePfn first, StayReason reason = StayReason.None)
+    {
+        Add(first, reason);
+        for (ulong part = 1; part < PageSize.Large.Pages.Value; part++)
+        {
+            Add(default, reason);
+        }
+    }
+
     /// <summary>Unmaps what is still mapped elsewhere, and puts back what somebody else holds.</summary>
     /// <returns>How many pages are left to migrate, holes included. <b>Linux:</b> migrate_device_unmap.</returns>
     internal int Unmap()

@@ -130,8 +130,10 @@ public sealed partial class DeviceMirror
         {
             CopyToSystem(migration!);
             migration!.Move();
-            bool isLost = migration.Offered == PageCount.One && !migration.Sources[0].Migrates
-                && migration.Reasons[0] is StayReason.NoDestination or StayReason.NotWritten;
+            // What became of the page that was touched, whatever became of the others of a folio that was broken up.
+            int touched = migration.Sources[0].IsCompound ? 0 : (int)(fault.Address.OffsetIn(fault.Size).Value >> PageSize.Small.Shift);
+            bool isLost = migration.Offered == PageCount.One && !migration.Sources[touched].Migrates
+                && migration.Reasons[touched] is StayReason.NoDestination or StayReason.NotWritten;
             return isLost ? Errno.EFAULT : Errno.Ok;
         }
     }

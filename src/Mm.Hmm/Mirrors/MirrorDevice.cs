@@ -16,12 +16,10 @@ namespace Mm.Hmm.Mirrors;
 /// <para><b>States:</b> live → gone by <see cref="Dispose"/>, once every page is back in system memory.</para>
 /// <para><b>Locking:</b> safe from any thread.</para>
 /// </remarks>
-public sealed class MirrorDevice : IPrivatePagemapOps, IDisposable
+public sealed partial class MirrorDevice : IPrivatePagemapOps, IDisposable
 {
     /// <summary>How many pages the device asks for at once. <b>Linux:</b> the arrays of lib/test_hmm.c.</summary>
     public static readonly PageCount BatchPages = new(64);
-
-    private const int EvictBatch = 512;
 
     private readonly MirrorPages pages;
     private readonly AddressRegion region;
@@ -132,21 +130,6 @@ public sealed class MirrorDevice : IPrivatePagemapOps, IDisposable
         ObjectDisposedException.ThrowIf(Volatile.Read(ref isGone) != 0, this);
         ArgumentNullException.ThrowIfNull(space);
         return DeviceMirror.TryCreate(this, space, out mirror);
-    }
-
-    /// <summary>Brings every page back to system memory, whoever maps it. Pages that somebody holds, or for which there is no memory, stay.</summary>
-    /// <returns>How many pages came back.</returns>
-    /// <remarks><b>Linux:</b> dmirror_device_evict_chunk.</remarks>
-    public PageCount Evict()
-    {
-        Pfn[] used = pages.CollectUsed();
-        ulong evicted = 0;
-        for (int first = 0; first < used.Length; first += EvictBatch)
-        {
-            evicted += EvictSome(used.AsSpan(first, Math.Min(EvictBatch, used.Length - first)));
-        }
-
-        return new PageCount(evicted);
     }
 
     /// <summary>The device goes: its memory is evicted, and its page map dies with the last page.</summary>
@@ -261,40 +244,5 @@ public sealed class MirrorDevice : IPrivatePagemapOps, IDisposable
         fresh.Memory = map!;
         device = fresh;
         return Errno.Ok;
-    }
-
-    private ulong EvictSome(ReadOnlySpan<Pfn> some)
-    {
-        using FrameMigration migration = FrameMigration.SetUp(Machine.Spaces, some);
-        using CopyJob job = jobs.Rent();
-        Span<int> places = stackalloc int[some.Length];
-        for (int index = 0; index < migration.Count; index++)
-        {
-            MigratePfn source = migration.Sources[index];
-            if (source.Migrates && Machine.Allocator.TryAllocate(AllocationRequest.User, out PageRef target).IsOk)
-            {
-                places[job.Count] = index;
-                job.Add(PageCopy.Of(source.Page, target.Page));
-                migration.SetTarget(index, target);
-            }
-        }
-
-        bool isDone = TryRunJob(job);
-        for (int place = 0; place < job.Count && isDone; place++)
-        {
-            if (job.IsWritten(place))
-            {
-                migration.SetWritten(places[place]);
-            }
-        }
-
-        migration.Move();
-        ulong moved = 0;
-        foreach (MigratePfn source in migration.Sources)
-        {
-            moved += source is { Migrates: true, HasPage: true } ? 1UL : 0;
-        }
-
-        return moved;
     }
 }

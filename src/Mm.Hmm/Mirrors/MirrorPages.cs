@@ -119,23 +119,31 @@ internal sealed class MirrorPages
         }
     }
 
-    /// <summary>The pages in use.</summary>
-    /// <returns>A copy of the list.</returns>
-    internal Pfn[] CollectUsed()
+    /// <summary>Collects pages in use, some at a time.</summary>
+    /// <param name="next">Where to go on: 0 at first, and as the call before has left it.</param>
+    /// <param name="into">Room for 2 MiB at least; pages of an aligned 2 MiB come together.</param>
+    /// <returns>How many; 0 at the end.</returns>
+    internal int CollectUsed(ref int next, Span<Pfn> into)
     {
+        int count = 0;
         lock (gate)
         {
-            var used = new List<Pfn>(holders.Length - freeCount);
-            for (int index = 0; index < holders.Length; index++)
+            for (; next < holders.Length; next++)
             {
-                if (holders[index] is not null)
+                var page = new Pfn(frames.Start.Value + (ulong)next);
+                if (page.IsAligned(PageSize.Large.Order) && into.Length - count < LargePages)
                 {
-                    used.Add(new Pfn(frames.Start.Value + (ulong)index));
+                    break;
+                }
+
+                if (holders[next] is not null)
+                {
+                    into[count++] = page;
                 }
             }
-
-            return [.. used];
         }
+
+        return count;
     }
 
     private void Link(int index)

@@ -161,6 +161,18 @@ public sealed class AddressSpacesTests
     }
 
     [Test]
+    public void Validate_OfAMappingCountedForAPartOfAFolioThatNobodyMaps_NamesInvariant2()
+    {
+        rig.Map(0, 512, Own with { WantsHugePages = true });
+        rig.Write(0, 1);
+        Pfn head = rig.Entry(0).Frame;
+        Assert.That(rig.Space.TryUnmap(At(0), PageSize.Small.Bytes), Is.EqualTo(Errno.Ok));
+        rig.Frames.AddMapping(head);
+        AssertBroken("invariant 2");
+        rig.Frames.RemoveMapping(head);
+    }
+
+    [Test]
     public void Validate_OfAnEntryWithoutReference_NamesInvariant2()
     {
         rig.Map(0, 1);

@@ -3,6 +3,7 @@ using Mm.Core.Frames;
 using Mm.Core.Spaces;
 using Mm.Hmm.Migration;
 using Mm.Hmm.Mirrors;
+using Mm.Hmm.Tests.Mirrors;
 using static Mm.Hmm.Tests.Mirrors.MirrorRig;
 
 namespace Mm.Hmm.Tests.Migration;
@@ -126,6 +127,76 @@ public sealed class FrameMigrationTests
     }
 
     [Test]
+    public void SetUp_OfAFolio_OffersItWholeOnlyWhereAllOfItStandsThere([Values(0, 1, 2)] int how)
+    {
+        using var rig = new MirrorRig(profile: LinuxProfile.V619);
+        Pfn[] frames = LargeOnDevice(rig, out VirtRange range);
+        Pfn[] wanted = how switch { 0 => frames, 1 => frames[..511], _ => [.. frames.Reverse()] };
+        using (FrameMigration migration = FrameMigration.SetUp(rig.Machine.Spaces, wanted))
+        {
+            Assert.That((migration.Sources[0].IsCompound, migration.Sources[1].HasPage), Is.EqualTo((how == 0, how != 0)));
+        }
+
+        _ = rig.Space.Tables.ReadLeaf(range.Start, out PageSize size);
+        Assert.That(size == PageSize.Large, Is.EqualTo(how == 0), "as before, or broken up");
+        rig.Machine.Validate();
+        AssertSame(rig.Read(range), Words(512));
+    }
+
+    [Test]
+    public void SetUp_OfALockedFolio_PassesAllOfItOver()
+    {
+        using var rig = new MirrorRig(profile: LinuxProfile.V619);
+        Pfn[] frames = LargeOnDevice(rig, out _);
+        Assert.That(rig.Space.PageLocks.TryLock(frames[0]), Is.True);
+        using (FrameMigration migration = FrameMigration.SetUp(rig.Machine.Spaces, frames))
+        {
+            Assert.That(migration.Reasons.ToArray(), Is.All.EqualTo(StayReason.Locked));
+        }
+
+        rig.Space.PageLocks.Unlock(frames[0]);
+        Assert.That(rig.Device.UsedPages.Value, Is.EqualTo(512UL));
+    }
+
+    [Test]
+    public void TryBreakUp_OfAFolio_OffersEachPage_OnceAndBeforeItHasADestination()
+    {
+        using var rig = new MirrorRig(profile: LinuxProfile.V619);
+        Pfn[] frames = LargeOnDevice(rig, out VirtRange range);
+        rig.Machine.Allocator.TryAllocate(AllocationRequest.User, out PageRef small).ThrowIfError();
+        using (FrameMigration migration = FrameMigration.SetUp(rig.Machine.Spaces, frames))
+        {
+            Assert.That(() => migration.SetTarget(0, small), Throws.ArgumentException);
+            Assert.That(migration.TryBreakUp(0), Is.EqualTo(Errno.Ok));
+            Assert.That(() => migration.TryBreakUp(0), Throws.InvalidOperationException);
+            Assert.That((migration.Sources[0].IsCompound, migration.Sources[511].Page), Is.EqualTo((false, frames[511])));
+            migration.SetTarget(7, small);
+            migration.Move();
+            Assert.That((migration.Reasons[7], migration.Reasons[8]), Is.EqualTo((StayReason.NotWritten, StayReason.NoDestination)));
+        }
+
+        rig.Machine.Validate();
+        AssertSame(rig.Read(range), Words(512));
+    }
+
+    [Test]
+    public void TryBreakUp_OfAFolioThatSomebodyHolds_IsRefused_AndItStaysWhole()
+    {
+        using var rig = new MirrorRig(profile: LinuxProfile.V619);
+        Pfn[] frames = LargeOnDevice(rig, out VirtRange range);
+        using (FrameMigration migration = FrameMigration.SetUp(rig.Machine.Spaces, frames))
+        {
+            rig.Machine.Frames.TryGet(frames[0], out PageRef held).ThrowIfError();
+            Assert.That(migration.TryBreakUp(0), Is.EqualTo(Errno.EAGAIN));
+            Assert.That((migration.Sources[0].IsCompound, migration.Sources[0].Migrates), Is.EqualTo((true, true)));
+            held.Dispose();
+        }
+
+        rig.Machine.Validate();
+        AssertSame(rig.Read(range), Words(512));
+    }
+
+    [Test]
     public void SetUp_WithoutSpaces_Throws() =>
         Assert.That(() => FrameMigration.SetUp(null!, []), Throws.ArgumentNullException);
 
@@ -135,6 +206,15 @@ public sealed class FrameMigrationTests
         rig.Base.ToDevice(range);
         frames = [.. Enumerable.Range(0, pages).Select(page => rig.Base.FrameAt(Part(range, page).Start))];
         return range;
+    }
+
+    private static Pfn[] LargeOnDevice(MirrorRig rig, out VirtRange range)
+    {
+        range = rig.MapHuge();
+        rig.Write(range, Words(512));
+        rig.ToDevice(range);
+        Pfn head = rig.FrameAt(range.Start);
+        return [.. Enumerable.Range(0, 512).Select(page => new Pfn(head.Value + (ulong)page))];
     }
 
     private static void Give(MigrationRig rig, FrameMigration migration, int index) => migration.SetTarget(index, rig.TakeRam());

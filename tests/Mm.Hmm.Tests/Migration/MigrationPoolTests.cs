@@ -1,6 +1,7 @@
 using Mm.Core;
 using Mm.Hmm.Migration;
 using Mm.Hmm.Mirrors;
+using Mm.Hmm.Tests.Mirrors;
 
 namespace Mm.Hmm.Tests.Migration;
 
@@ -35,6 +36,42 @@ public sealed class MigrationPoolTests
         Assert.That(migration, Is.Null);
         Assert.That(rig.Space.Lock.IsHeld, Is.False);
         Assert.That(() => pool.TrySetUp(null!, default, out _), Throws.ArgumentNullException);
+    }
+
+    [Test]
+    public void SetUp_AfterOneThatIsOver_UsesItAgain()
+    {
+        using var rig = new MigrationRig();
+        var pool = new MigrationPool();
+        VirtRange range = rig.Base.MapFilled(2);
+        rig.Base.ToDevice(range);
+        Pfn[] frames = [rig.Base.FrameAt(range.Start)];
+        FrameMigration first = pool.SetUp(rig.Machine.Spaces, frames);
+        first.Move();
+        first.Dispose();
+        using (FrameMigration second = pool.SetUp(rig.Machine.Spaces, frames))
+        {
+            Assert.That(second, Is.SameAs(first));
+            Assert.That((second.Count, second.Sources[0].Migrates), Is.EqualTo((1, true)));
+            second.Move();
+        }
+
+        Assert.That(() => pool.SetUp(null!, []), Throws.ArgumentNullException);
+    }
+
+    [Test]
+    public void Eviction_OfSmallPagesOrOfOne2MiB_AllocatesNothing([Values] bool isLarge)
+    {
+        using var rig = new MirrorRig(profile: LinuxProfile.V619);
+        VirtRange range = isLarge ? rig.MapHuge() : rig.Map(64);
+        rig.Write(range, MirrorRig.Words(MirrorRig.PagesOf(range)));
+        ulong moved = 0;
+        long bytes = Allocations.BytesOf(() =>
+        {
+            rig.Mirror.TryMigrateToDevice(range, out _).ThrowIfError();
+            moved += rig.Device.Evict().Value;
+        });
+        Assert.That((bytes, moved), Is.EqualTo((0L, (ulong)MirrorRig.PagesOf(range) * Allocations.Calls)));
     }
 
     [Test]

@@ -15,6 +15,9 @@ public sealed class DeviceMirrorLargePageTests
 
     private static bool IsNew(LinuxProfile profile) => profile == LinuxProfile.V619;
 
+    private static bool IsRamLeaf(AddressSpace space, VirtRange range) =>
+        space.Tables.ReadLeaf(range.Start, out PageSize size).IsPresent && size == PageSize.Large;
+
     [Test]
     public void LargePage_ToTheDeviceAndBack_GoesWholeOnlyInTheNewerKernel([ValueSource(nameof(Profiles))] LinuxProfile profile)
     {
@@ -160,15 +163,56 @@ public sealed class DeviceMirrorLargePageTests
     }
 
     [Test]
-    public void LargePage_Evicted_ComesBackPageByPage()
+    public void LargePage_Evicted_ComesBackWhole_InParentAndChild([Values] bool hasChild, [Values] bool hasNeighbour)
+    {
+        using var rig = new MirrorRig(profile: LinuxProfile.V619);
+        VirtRange before = rig.MapFilled(hasNeighbour ? 300 : 1);
+        rig.ToDevice(before);
+        VirtRange range = rig.MapHuge();
+        rig.Write(range, Words(512));
+        rig.ToDevice(range);
+        using AddressSpace? child = hasChild ? rig.Fork() : null;
+        Assert.That(rig.Device.Evict().Value, Is.EqualTo((ulong)(PagesOf(before) + 512)));
+        rig.Machine.Validate();
+        Assert.That(IsRamLeaf(rig.Space, range) && (child is null || IsRamLeaf(child, range)), Is.True);
+        AssertSame(rig.Read(range), Words(512));
+        AssertSame(MirrorRig.Read(child ?? rig.Space, range), Words(512));
+        AssertSame(rig.Read(before), Words(PagesOf(before)));
+    }
+
+    [Test]
+    public void LargePage_EvictedWhereRamIsInPieces_ComesBackPageByPage([Values] bool isHeld)
     {
         using var rig = new MirrorRig(profile: LinuxProfile.V619);
         VirtRange range = rig.MapHuge();
         rig.Write(range, Words(512));
         rig.ToDevice(range);
-        Assert.That(rig.Device.Evict().Value, Is.EqualTo(512UL));
+        PageRef held = default;
+        _ = isHeld ? rig.Machine.Frames.TryGet(rig.FrameAt(range.Start), out held) : Errno.Ok;
+        rig.Machine.Faults.FailNth(FaultPoint.PageAlloc, 1);
+        Assert.That(rig.Device.Evict().Value, Is.EqualTo(isHeld ? 0UL : 512UL));
+        rig.Machine.Faults.Clear();
         rig.Machine.Validate();
+        held.Dispose();
+        Assert.That(IsRamLeaf(rig.Space, range), Is.False);
         AssertSame(rig.Read(range), Words(512));
+    }
+
+    [Test]
+    public void LargePage_MappedInPart_IsEvictedWhole()
+    {
+        using var rig = new MirrorRig(profile: LinuxProfile.V619);
+        VirtRange range = rig.MapHuge();
+        rig.Write(range, Words(512));
+        rig.ToDevice(range);
+        rig.Space.TryUnmap(range.Start, new PageCount(100).ToBytes()).ThrowIfError();
+        ulong jobs = rig.Device.Engine.Counters.Jobs;
+        Assert.That(rig.Device.Evict().Value, Is.EqualTo(512UL), "the parts that nobody maps too");
+        Assert.That(rig.Device.Engine.Counters.Jobs, Is.EqualTo(jobs + 1));
+        rig.Machine.Validate();
+        Pfn head = rig.FrameAt(Part(range, 100).Start);
+        Assert.That((rig.Machine.Frames.IsLarge(head), rig.FrameAt(Part(range, 511).Start).Value - head.Value), Is.EqualTo((true, 411UL)));
+        AssertSame(rig.Read(Part(range, 100, 412)), Words(512).AsSpan(100 * PageBytes));
     }
 
     [Test]

@@ -10,17 +10,20 @@ namespace Mm.Hmm.Tests.Mirrors;
 internal sealed class MirrorRig : IDisposable
 {
     internal const int PageBytes = 4096;
-    private const ulong RamMiB = 64;
 
     private readonly bool hasOwnEngines;
 
     internal MirrorRig(
-        MirrorMemoryKind kind = MirrorMemoryKind.Private, ulong deviceMiB = 4, bool hasOwnEngines = false, LinuxProfile? profile = null)
+        MirrorMemoryKind kind = MirrorMemoryKind.Private,
+        ulong deviceMiB = 4,
+        bool hasOwnEngines = false,
+        LinuxProfile? profile = null,
+        ulong ramMiB = 64)
     {
         Kind = kind;
         this.hasOwnEngines = hasOwnEngines;
         Machine = Machine.CreateBuilder()
-            .AddRam(new NodeId(0), new PhysRange(PhysAddr.Zero, ByteCount.FromMiB(RamMiB)))
+            .AddRam(new NodeId(0), new PhysRange(PhysAddr.Zero, ByteCount.FromMiB(ramMiB)))
             .WithProfile(profile ?? LinuxProfile.V612)
             .Build();
         Devices = [MakeDevice(0, deviceMiB), MakeDevice(1, deviceMiB)];

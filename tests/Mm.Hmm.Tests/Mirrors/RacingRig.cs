@@ -16,11 +16,13 @@ internal sealed class RacingRig : IDisposable
     /// <summary>Makes one.</summary>
     /// <param name="points">The explorer's points.</param>
     /// <param name="hidden">Points that are passed by: those that are reached with a lock held, which another actor enters.</param>
-    internal RacingRig(IYieldPoints points, params string[] hidden)
+    /// <param name="profile">The kernel; null: v6.12.</param>
+    internal RacingRig(IYieldPoints points, string[] hidden, LinuxProfile? profile = null)
     {
         this.points = new OtherPoints(points, hidden);
         Machine = Machine.CreateBuilder()
             .AddRam(new NodeId(0), new PhysRange(PhysAddr.Zero, ByteCount.FromMiB(8)))
+            .WithProfile(profile ?? LinuxProfile.V612)
             .Build();
         Spaces = new AddressSpaces(new SpaceParts(
             Machine.Frames, Machine.Allocator, Machine.Memory, new PhysicalBytes(Machine.AddressMap, Machine.Memory),
@@ -68,6 +70,18 @@ internal sealed class RacingRig : IDisposable
         return range;
     }
 
+    /// <summary>2 MiB in one piece, on the device.</summary>
+    internal VirtRange MapLargeOnDevice(byte value)
+    {
+        VirtRange room = Map(1024);
+        VirtAddr start = room.Start.AddChecked(new ByteCount(PageSize.Large.Bytes.Value - 1)).AlignDown(PageSize.Large);
+        var range = new VirtRange(start, PageSize.Large.Bytes);
+        Space.TryWantHugePages(start, range.Length, wanted: true).ThrowIfError();
+        MirrorRig.Write(Space, range, Bytes(512, value));
+        Mirror.TryMigrateToDevice(range, out _).ThrowIfError();
+        return range;
+    }
+
     internal static byte[] Bytes(int pages, byte value)
     {
         byte[] bytes = new byte[pages * MirrorRig.PageBytes];
@@ -91,18 +105,21 @@ internal sealed class RacingRig : IDisposable
     }
 
     /// <summary>Brings a device's page home whoever maps it, as a driver that evicts does.</summary>
+    /// <param name="page">The page, or the first of a folio.</param>
+    /// <param name="size">How large; what has been broken up meanwhile stays.</param>
     /// <returns>Why it stayed; none if it did not.</returns>
-    internal StayReason Evict(Pfn page)
+    internal StayReason Evict(Pfn page, PageSize size = default)
     {
-        using FrameMigration migration = FrameMigration.SetUp(Spaces, [page]);
+        Pfn[] pages = [.. Enumerable.Range(0, (int)size.Pages.Value).Select(part => new Pfn(page.Value + (ulong)part))];
+        using FrameMigration migration = FrameMigration.SetUp(Spaces, pages);
         points.Reach("evict-set-up");
-        if (migration.Sources[0].Migrates)
+        if (migration.Sources[0].Migrates && migration.Sources[0].IsCompound == (size == PageSize.Large))
         {
-            Machine.Allocator.TryAllocate(AllocationRequest.User, out PageRef target).ThrowIfError();
-            Device.Bytes.TryLease(page, PageSize.Small, out SpanLease from).ThrowIfError();
+            Machine.Allocator.TryAllocate(AllocationRequest.User with { Order = size.Order }, out PageRef target).ThrowIfError();
+            Device.Bytes.TryLease(page, size, out SpanLease from).ThrowIfError();
             using (from)
             {
-                using SpanLease to = Machine.Lease(new PhysRange(target.Page.Address, PageSize.Small.Bytes));
+                using SpanLease to = Machine.Lease(new PhysRange(target.Page.Address, size.Bytes));
                 from.Bytes.CopyTo(to.Bytes);
             }
 

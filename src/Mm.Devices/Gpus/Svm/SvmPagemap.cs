@@ -110,7 +110,7 @@ internal sealed class SvmPagemap(GpuParts parts) : IPrivatePagemapOps
         isOthers = false;
         for (int attempt = 0; attempt < EvictTries && memory.LivePages > 0; attempt++)
         {
-            using FrameMigration migration = FrameMigration.SetUp(parts.Spaces, memory.Frames);
+            using FrameMigration migration = migrations.SetUp(parts.Spaces, memory.Frames);
             parts.Points?.Reach("svm-leaving");
             using CopyJob job = parts.Copier.Jobs.Rent();
             int[] places = new int[migration.Count];
