@@ -160,13 +160,19 @@ internal sealed class PhysRangeListTests
         }
     }
 
+    // In each lane of each vector, and in what is left over.
     [Test]
-    public void Measure_OfRangesAtTheTop_IsRight()
+    public void Measure_OfARangeAtTheTop_IsRight([Range(0, 8)] int place)
     {
-        using PhysRangeList list = Build(Range(ulong.MaxValue - 0xfff, 0x1000), Range(0x2000, 0x4000));
-        Assert.That(
-            list.Measure(),
-            Is.EqualTo(new RangeSummary(new PhysAddr(0x2000), PhysAddr.MaxValue, new ByteCount(0x4000), new ByteCount(0x1000))));
+        PhysRange[] ranges = [.. Enumerable.Repeat(Range(0x2000, 0x4000), 9)];
+        ranges[place] = Range(ulong.MaxValue - 0xfff, 0x1000);
+        var expected = new RangeSummary(new PhysAddr(0x2000), PhysAddr.MaxValue, new ByteCount(0x4000), new ByteCount(0x1000));
+        using PhysRangeList list = Build(ranges);
+        Assert.That(list.Measure(), Is.EqualTo(expected));
+        foreach (VectorLevel level in Levels)
+        {
+            Assert.That(RangeSpans.Measure(level, ranges), Is.EqualTo(expected), $"{level}");
+        }
     }
 
     private PhysRangeList Build(params ReadOnlySpan<PhysRange> ranges)
