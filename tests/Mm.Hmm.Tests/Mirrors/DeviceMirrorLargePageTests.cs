@@ -15,9 +15,6 @@ public sealed class DeviceMirrorLargePageTests
 
     private static bool IsNew(LinuxProfile profile) => profile == LinuxProfile.V619;
 
-    private static bool IsRamLeaf(AddressSpace space, VirtRange range) =>
-        space.Tables.ReadLeaf(range.Start, out PageSize size).IsPresent && size == PageSize.Large;
-
     [Test]
     public void LargePage_ToTheDeviceAndBack_GoesWholeOnlyInTheNewerKernel([ValueSource(nameof(Profiles))] LinuxProfile profile)
     {

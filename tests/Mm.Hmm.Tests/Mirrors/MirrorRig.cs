@@ -69,6 +69,9 @@ internal sealed class MirrorRig : IDisposable
         return MemoryMarshal.AsBytes(words.AsSpan()).ToArray();
     }
 
+    internal static bool IsRamLeaf(AddressSpace space, VirtRange range) =>
+        space.Tables.ReadLeaf(range.Start, out PageSize size).IsPresent && size == PageSize.Large;
+
     // A comparison by NUnit takes long for a MiB.
     internal static void AssertSame(ReadOnlySpan<byte> seen, ReadOnlySpan<byte> wanted)
     {
