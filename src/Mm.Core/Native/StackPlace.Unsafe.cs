@@ -10,14 +10,26 @@ namespace Mm.Core.Native;
 internal static unsafe class StackPlace
 {
     private const int Shift = 18; // stacks are megabytes apart; calls within 256 KiB of each other mostly agree
+    private const int Fold = 5; // stacks are often powers of two apart: what lies above shows in the low bits too
 
     /// <summary>The place.</summary>
-    /// <returns>The number.</returns>
+    /// <returns>The number; callers use its low bits.</returns>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     internal static uint Current()
     {
         // SAFETY: the address is taken of a local and only computed with; nothing is read through it.
         byte local;
-        return unchecked((uint)((nuint)(&local) >> Shift));
+        return Of((nuint)(&local));
+    }
+
+    /// <summary>The place of an address.</summary>
+    /// <param name="address">Where on a stack.</param>
+    /// <returns>The number.</returns>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    internal static uint Of(nuint address)
+    {
+        // Unchecked: the high bits count for nothing.
+        uint place = unchecked((uint)(address >> Shift));
+        return unchecked(place + (place >> Fold));
     }
 }
