@@ -47,13 +47,4 @@ internal static class Words
         MemoryMarshal.Cast<ulong, VectorPair256>(words);
 
     internal static Span<VectorPair256> AsVectorPair256(Span<ulong> words) => MemoryMarshal.Cast<ulong, VectorPair256>(words);
-
-    internal static ReadOnlySpan<Vector128<long>> AsVector128(ReadOnlySpan<long> words) =>
-        MemoryMarshal.Cast<long, Vector128<long>>(words);
-
-    internal static ReadOnlySpan<Vector256<long>> AsVector256(ReadOnlySpan<long> words) =>
-        MemoryMarshal.Cast<long, Vector256<long>>(words);
-
-    internal static ReadOnlySpan<Vector512<long>> AsVector512(ReadOnlySpan<long> words) =>
-        MemoryMarshal.Cast<long, Vector512<long>>(words);
 }

@@ -16,8 +16,7 @@ namespace Mm.Core.PhysRanges;
 public sealed class PhysRangeIndex
 {
     private readonly PhysRange[] ranges;
-    private readonly KeyTree? tree;
-    private readonly EytzingerKeys? scalar;
+    private readonly BucketTrie? starts; // null: no range
 
     /// <summary>Makes an index.</summary>
     /// <param name="sorted">The ranges, ascending, disjoint, none empty; copied.</param>
@@ -30,26 +29,14 @@ public sealed class PhysRangeIndex
     internal PhysRangeIndex(ReadOnlySpan<PhysRange> sorted, VectorLevel vectors)
     {
         ranges = sorted.ToArray();
-        var starts = new PhysAddr[ranges.Length];
+        var keys = new PhysAddr[ranges.Length];
         for (int index = 0; index < ranges.Length; index++)
         {
             ThrowIfMisplaced(index);
-            starts[index] = ranges[index].Start;
+            keys[index] = ranges[index].Start;
         }
 
-        if (ranges.Length == 0)
-        {
-            return;
-        }
-
-        if (vectors == VectorLevel.Scalar)
-        {
-            scalar = new EytzingerKeys(starts);
-        }
-        else
-        {
-            tree = new KeyTree(starts, vectors);
-        }
+        starts = keys.Length == 0 ? null : new BucketTrie(keys, vectors);
     }
 
     /// <summary>The index of nothing.</summary>
@@ -74,15 +61,7 @@ public sealed class PhysRangeIndex
     /// <param name="address">The address.</param>
     /// <returns>The range's index, or -1 when all ranges start above.</returns>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public int FindAtOrBelow(PhysAddr address)
-    {
-        if (tree is { } byVector)
-        {
-            return byVector.FindAtOrBelow(address);
-        }
-
-        return scalar?.FindAtOrBelow(address) ?? -1;
-    }
+    public int FindAtOrBelow(PhysAddr address) => starts is { } trie ? trie.FindAtOrBelow(address) : -1;
 
     /// <summary>Finds the range that holds an address, or else the gap around it.</summary>
     /// <param name="address">The address.</param>

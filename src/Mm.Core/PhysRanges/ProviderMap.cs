@@ -83,8 +83,14 @@ public sealed class ProviderMap : IRangeOwnerSource, IValidator
     public IP2pProvider? Find(PhysAddr address)
     {
         Snapshot snapshot = current;
-        int index = snapshot.Index.Find(address);
-        return index >= 0 ? snapshot.Entries[index].Provider : null;
+        int index = snapshot.Index.FindAtOrBelow(address);
+        if (index < 0)
+        {
+            return null;
+        }
+
+        ref readonly Entry below = ref snapshot.Entries[index]; // its aperture and its provider lie side by side
+        return below.Aperture.Contains(address) ? below.Provider : null;
     }
 
     /// <inheritdoc/>

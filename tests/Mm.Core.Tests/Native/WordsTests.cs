@@ -41,15 +41,4 @@ internal sealed class WordsTests
             Assert.That(all[(pairs * VectorPair256.Count) - 1], Is.EqualTo(99));
         }
     }
-
-    [TestCase(0)]
-    [TestCase(1)]
-    [TestCase(1000)]
-    public void AlignedWords_OfAnyLength_AreThatLongAndWritable(int length)
-    {
-        var words = new AlignedWords(length);
-        words.Span.Fill(-1);
-        Assert.That((words.Length, words.Span.Length), Is.EqualTo((length, length)));
-        Assert.That(words.Span.ToArray(), Is.All.EqualTo(-1L));
-    }
 }
