@@ -29,7 +29,12 @@ internal sealed class PeerProcess : IDisposable
         bool isHosted = Path.GetFileNameWithoutExtension(host) == "dotnet";
         var start = new ProcessStartInfo(host, isHosted ? [typeof(PeerProcess).Assembly.Location, "answer"] : ["answer"]);
         start.Environment["MM_VECTORS"] = vectors;
-        return Start(start);
+
+        // It pins itself once it runs: a runtime that starts with one processor takes ten times as long to its last tier.
+        CpuChoice.Any();
+        PeerProcess self = Start(start);
+        CpuChoice.First();
+        return self;
     }
 
     /// <summary>Asks for one repetition of a workload.</summary>
