@@ -56,12 +56,7 @@ internal static class RangeSpans
         }
 
         var sums = new Extremes(ulong.MaxValue, 0, 0, 0);
-        int done = level switch
-        {
-            VectorLevel.Vector512 => MeasureBy512(ranges, ref sums),
-            VectorLevel.Vector256 => MeasureBy256(ranges, ref sums),
-            _ => 0,
-        };
+        int done = level >= VectorLevel.Vector256 ? MeasureBy256(ranges, ref sums) : 0;
         foreach (PhysRange range in ranges[done..])
         {
             ulong start = range.Start.Value;
@@ -78,38 +73,8 @@ internal static class RangeSpans
             new PhysAddr(sums.Lowest), new PhysAddr(sums.Highest), new ByteCount(sums.Longest), new ByteCount(alignment));
     }
 
-    // Four ranges a vector: starts in the even lanes and lengths in the odd ones.
-    private static int MeasureBy512(ReadOnlySpan<PhysRange> ranges, ref Extremes sums)
-    {
-        ReadOnlySpan<Vector512<ulong>> blocks = Words.AsVector512(Words.Of(ranges));
-        Vector512<ulong> lowest = Vector512<ulong>.AllBitsSet;
-        Vector512<ulong> longest = Vector512<ulong>.Zero;
-        Vector512<ulong> highest = Vector512<ulong>.Zero;
-        Vector512<ulong> bits = Vector512<ulong>.Zero;
-        Vector512<ulong> swap = Vector512.Create(1UL, 0, 3, 2, 5, 4, 7, 6);
-        foreach (Vector512<ulong> block in blocks)
-        {
-            lowest = Vector512.Min(lowest, block);
-            longest = Vector512.Max(longest, block);
-            highest = Vector512.Max(highest, block + Vector512.Shuffle(block, swap) - Vector512<ulong>.One);
-            bits |= block;
-        }
-
-        for (int lane = 0; lane < Vector512<ulong>.Count; lane++)
-        {
-            bool isStart = lane % 2 == 0;
-            sums = new Extremes(
-                isStart ? Math.Min(sums.Lowest, lowest[lane]) : sums.Lowest,
-                Math.Max(sums.Highest, highest[lane]),
-                isStart ? sums.Longest : Math.Max(sums.Longest, longest[lane]),
-                sums.Bits | bits[lane]);
-        }
-
-        return blocks.Length * 4;
-    }
-
     // Four ranges a step: their starts in one vector and their lengths in another. The processor compares signed words only,
-    // so starts and lengths are compared with the top bit flipped.
+    // so starts and lengths are compared with the top bit flipped. Vectors of 512 bits were no faster: memory is the limit.
     private static int MeasureBy256(ReadOnlySpan<PhysRange> ranges, ref Extremes sums)
     {
         ReadOnlySpan<VectorPair256> blocks = Words.AsVectorPair256(Words.Of(ranges));
