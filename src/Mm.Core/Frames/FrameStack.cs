@@ -119,6 +119,22 @@ internal sealed class FrameStack(int zoneKey, MigrateType type, int order)
         }
     }
 
+    /// <summary>Takes the newest frames to hand them out.</summary>
+    /// <param name="newest">Where to, newest first; filled as far as there are frames.</param>
+    /// <returns>How many.</returns>
+    internal int Pop(Span<ulong> newest)
+    {
+        int count = Math.Min(newest.Length, Count);
+        for (int i = 0; i < count; i++)
+        {
+            top = unchecked(top - 1); // wraps: only its low bits count
+            newest[i] = frames[(int)(top & Mask)];
+        }
+
+        taken += count;
+        return count;
+    }
+
     /// <summary>Takes the oldest frames, which go back to the zone.</summary>
     /// <param name="oldest">Where to; filled as far as there are frames.</param>
     /// <returns>How many.</returns>

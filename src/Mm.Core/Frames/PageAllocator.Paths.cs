@@ -193,15 +193,11 @@ public sealed partial class PageAllocator
     private static void Refill(FrameStack stack, FrameZone zone, AllocationRequest request)
     {
         Span<ulong> taken = stackalloc ulong[FrameStack.Batch];
-        int count = 0;
+        int count;
         bool canBorrow = request.Mobility == MigrateType.Movable;
         using (zone.Gate.Enter())
         {
-            while (count < taken.Length
-                && zone.TryTake(0, request.Mobility, canBorrow, request.IsAtomic, out taken[count]))
-            {
-                count++;
-            }
+            count = zone.TakeSingles(request.Mobility, canBorrow, request.IsAtomic, taken);
         }
 
         // The first one taken comes out first: neighbours in memory are handed out in order.
