@@ -14,7 +14,6 @@ internal static class PeersCommand
     // Ten repetitions at least, and long enough for the JIT's last tier, which comes 100 ms after the last new method.
     private const int WarmUps = 10;
     private const int WarmUpMs = 1500;
-    private const int MaxWarmUps = 400;
 
     private static readonly string HostCpu = DescribeCpu();
 
@@ -84,13 +83,9 @@ internal static class PeersCommand
     private static void WarmUp(Func<Repetition?> side)
     {
         long begin = Environment.TickCount64;
-        for (int i = 0; i < MaxWarmUps; i++)
+        for (int done = 0; done < WarmUps || Environment.TickCount64 - begin < WarmUpMs; done++)
         {
             _ = side();
-            if (i + 1 >= WarmUps && Environment.TickCount64 - begin >= WarmUpMs)
-            {
-                return;
-            }
         }
     }
 
