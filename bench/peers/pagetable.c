@@ -3,11 +3,12 @@
  * what a range fault says of each page.
  *
  * Workloads: walk: 1 GiB at once; windows: the same in pieces of 64 KiB. Time is per page; the checksum counts the
- * pages that were found valid.
+ * pages that were found valid. Sixteen passes a repetition: one alone is over in 60 microseconds.
  */
 #include "peer.h"
 
 #define PAGES ((size_t)1 << 18)
+#define PASSES 16
 #define WINDOW 16
 #define BASE 0x7f0000000000ull
 #define PRESENT 1ull
@@ -84,9 +85,10 @@ static struct answer run(const char *workload, uint64_t unused, uint64_t unused_
     populate();
     double begin = now_ns();
 
-    for (size_t page = 0; page < PAGES; page += step)
-        walk(BASE + (page << 12), step, words + page);
-    double nanoseconds = (now_ns() - begin) / (double)PAGES;
+    for (int pass = 0; pass < PASSES; pass++)
+        for (size_t page = 0; page < PAGES; page += step)
+            walk(BASE + (page << 12), step, words + page);
+    double nanoseconds = (now_ns() - begin) / PASSES / (double)PAGES;
     uint64_t valid = 0;
 
     for (size_t page = 0; page < PAGES; page++)

@@ -82,8 +82,9 @@ internal static class PeersCommand
 
     private static void WarmUp(Func<Repetition?> side)
     {
+        _ = side(); // builds what it works on, which may take seconds
         long begin = Environment.TickCount64;
-        for (int done = 0; done < WarmUps || Environment.TickCount64 - begin < WarmUpMs; done++)
+        for (int done = 1; done < WarmUps || Environment.TickCount64 - begin < WarmUpMs; done++)
         {
             _ = side();
         }
