@@ -67,7 +67,7 @@ internal sealed class RangeFaultWorkload
         }
 
         double nanoseconds = Stopwatch.GetElapsedTime(begin).TotalNanoseconds / Passes / Pages;
-        ulong valid = 0; // in a second pass, since the window's words are used again
+        ulong valid = 0; // in a pass of its own, since the window's words are used again
         for (ulong at = 0; at < Memory.Length.Value; at += Window.Value)
         {
             FaultWindow(at);

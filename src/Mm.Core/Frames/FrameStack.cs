@@ -122,7 +122,7 @@ internal sealed class FrameStack(int zoneKey, MigrateType type, int order)
     /// <summary>Takes the newest frames to hand them out.</summary>
     /// <param name="newest">Where to, newest first; filled as far as there are frames.</param>
     /// <returns>How many.</returns>
-    internal int Pop(Span<ulong> newest)
+    internal int PopMany(Span<ulong> newest)
     {
         int count = Math.Min(newest.Length, Count);
         for (int i = 0; i < count; i++)

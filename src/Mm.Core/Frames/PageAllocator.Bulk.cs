@@ -36,27 +36,6 @@ public sealed partial class PageAllocator
         return Errno.Ok;
     }
 
-    // What lies on the stack that serves a request; none where there is more to be looked at than the stack.
-    private int TakeFromStack(AllocationRequest request, Span<PageRef> references)
-    {
-        FrameCpu cpu = CurrentCpu();
-        FrameStack? stack = request.Bits == cpu.LastRequest ? cpu.LastTaken : null;
-        if (stack is null || faults.IsOn || Check.Enabled || references.IsEmpty || !cpu.TryEnter())
-        {
-            return 0;
-        }
-
-        Span<ulong> frames = stackalloc ulong[FrameStack.Batch];
-        int count = stack.Pop(frames[..Math.Min(frames.Length, references.Length)]);
-        cpu.Exit();
-        for (int i = 0; i < count; i++)
-        {
-            references[i] = new PageRef(table, HandOut(frames[i], stack.FreeWord, stack.SoleWord));
-        }
-
-        return count;
-    }
-
     /// <summary>Drops many references.</summary>
     /// <param name="references">The references; empty ones are passed over.</param>
     /// <exception cref="ObjectDisposedException">One of them was dropped before; those before it are dropped now.</exception>
@@ -73,5 +52,30 @@ public sealed partial class PageAllocator
 
             references[i].Dispose();
         }
+    }
+
+    // What lies on the stack that serves a request; none where there is more to be looked at than the stack.
+    private int TakeFromStack(AllocationRequest request, Span<PageRef> references)
+    {
+        FrameCpu cpu = CurrentCpu();
+        FrameStack? stack = request.Bits == cpu.LastRequest ? cpu.LastTaken : null;
+        if (stack is null || faults.IsOn || !cpu.TryEnter())
+        {
+            return 0;
+        }
+
+        Span<ulong> frames = stackalloc ulong[FrameStack.Batch];
+        int count = stack.PopMany(frames[..Math.Min(frames.Length, references.Length)]);
+        cpu.Exit();
+        for (int i = 0; i < count; i++)
+        {
+            references[i] = new PageRef(table, HandOut(frames[i], stack.FreeWord, stack.SoleWord));
+            if (Check.Enabled)
+            {
+                Fill(frames[i], request);
+            }
+        }
+
+        return count;
     }
 }

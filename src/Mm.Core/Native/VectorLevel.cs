@@ -1,7 +1,8 @@
 namespace Mm.Core.Native;
 
 /// <summary>How wide the vectors are that Mm's vectorised loops use.</summary>
-/// <remarks>Every loop has a twin for each level, with equal results; <see cref="Vectors"/> chooses one at start.</remarks>
+/// <remarks>A loop has twins with equal results; <see cref="Vectors"/> chooses a level at start. Where wider vectors gain nothing, a wider level
+/// uses the narrower twin.</remarks>
 internal enum VectorLevel
 {
     /// <summary>No vectors.</summary>

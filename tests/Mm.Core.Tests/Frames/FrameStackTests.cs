@@ -28,6 +28,24 @@ public sealed class FrameStackTests
         Assert.That((stack.Count, stack.Taken, stack.Returned), Is.EqualTo((4, 4L, 1L)), "a spill is no return");
     }
 
+    [TestCase(0, 0)]
+    [TestCase(3, 3)]
+    [TestCase(10, 10)]
+    [TestCase(25, 10)]
+    public void PopMany_TakesTheNewestAndCountsThem(int wanted, int given)
+    {
+        var stack = new FrameStack(0, MigrateType.Movable, 0);
+        for (ulong frame = 0; frame < 10; frame++)
+        {
+            stack.Refill(frame);
+        }
+
+        var newest = new ulong[wanted];
+        Assert.That(stack.PopMany(newest), Is.EqualTo(given));
+        Assert.That(newest[..given], Is.EqualTo(Enumerable.Range(0, given).Select(static place => 9UL - (ulong)place)));
+        Assert.That((stack.Count, stack.Taken, stack.Returned), Is.EqualTo((10 - given, (long)given, 0L)));
+    }
+
     [Test]
     public void Pop_OfNone_IsRefused()
     {

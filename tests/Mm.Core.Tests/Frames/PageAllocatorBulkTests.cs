@@ -31,4 +31,25 @@ public sealed class PageAllocatorBulkTests
         machine.Allocator.Release(pages);
         machine.Validate();
     }
+
+    [TestCase(1)]
+    [TestCase(62)]
+    [TestCase(63)]
+    [TestCase(64)]
+    [TestCase(1000)]
+    public void Many_AreThePagesThatCallsOneByOneGive(int count)
+    {
+        using Machine one = OneNode();
+        using Machine other = OneNode();
+        one.Take(AllocationRequest.User).Dispose(); // leaves a stack, which the call takes from at once
+        other.Take(AllocationRequest.User).Dispose();
+        var many = new PageRef[count];
+        one.Allocator.TryAllocateMany(AllocationRequest.User, many).ThrowIfError();
+        List<PageRef> single = [.. Enumerable.Range(0, count).Select(_ => other.Take(AllocationRequest.User))];
+        Assert.That(many.Select(static page => page.Page), Is.EqualTo(single.Select(static page => page.Page)));
+        Assert.That(one.Allocator.Statistics, Is.EqualTo(other.Allocator.Statistics));
+        one.Validate();
+        one.Allocator.Release(many);
+        single.PutAll();
+    }
 }
