@@ -183,6 +183,16 @@ internal sealed partial class PageTables : IDisposable, IValidator
         return shift == SmallShift;
     }
 
+    /// <summary>Makes a table of small entries that reaches an address, if there is none.</summary>
+    /// <param name="at">The address, below 2^48.</param>
+    /// <returns>Ok; EAGAIN: a large leaf stands there; ENOMEM: no memory for a table.</returns>
+    /// <remarks><b>Linux:</b> pte_alloc.</remarks>
+    internal Errno TryAddSmallTable(VirtAddr at)
+    {
+        ThrowUnlessBelowTop(at);
+        return TryReach(at.Value, SmallShift, out _, out _);
+    }
+
     /// <summary>Goes over a range by runs.</summary>
     /// <param name="range">Whole pages below 2^48.</param>
     /// <returns>The cursor, for foreach.</returns>

@@ -52,26 +52,22 @@ internal sealed class SpaceFork(AddressSpace parent, AddressSpace child)
         return Errno.Ok;
     }
 
+    // The child gets a table where the parent has one, be it empty: no page of 2 MiB can come in there.
     private Errno TryCopyRun(Area area, PteRun run)
     {
-        for (int index = 0; index < (int)run.Pages.Value; index++)
+        Errno errno = child.Tables.TryAddSmallTable(run.Start);
+        for (int index = 0; errno.IsOk && index < (int)run.Pages.Value; index++)
         {
             var at = new VirtAddr(run.Start.Value + ((ulong)index << 12));
-            Errno errno;
             do
             {
                 Pte entry = run[index];
                 errno = entry.IsNone ? Errno.Ok : TryCopyEntry(area, at, entry);
             }
             while (errno == Errno.EAGAIN);
-
-            if (!errno.IsOk)
-            {
-                return errno;
-            }
         }
 
-        return Errno.Ok;
+        return errno;
     }
 
     // EAGAIN: the entry has changed, look again.

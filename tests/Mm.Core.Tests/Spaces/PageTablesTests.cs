@@ -117,6 +117,18 @@ public sealed class PageTablesTests
     }
 
     [Test]
+    public void AddSmallTable_MakesOneWhereNoLeafStands()
+    {
+        Assert.That(tables.TryAddSmallTable(new VirtAddr(Page)), Is.EqualTo(Errno.Ok));
+        ulong count = tables.TableCount;
+        Assert.That(tables.TryAddSmallTable(default), Is.EqualTo(Errno.Ok), "it is there");
+        Assert.That((tables.TableCount, tables.HasSmallTable(default)), Is.EqualTo((count, true)));
+        SetLarge(Large, LargeLeaf(512));
+        Assert.That(tables.TryAddSmallTable(new VirtAddr(Large)), Is.EqualTo(Errno.EAGAIN));
+        Assert.That(() => tables.TryAddSmallTable(new VirtAddr(Top)), Throws.InstanceOf<ArgumentOutOfRangeException>());
+    }
+
+    [Test]
     public void Large_WithoutMemory_IsEnomemEachTime([Values(1UL, 2UL, 3UL)] ulong nth)
     {
         faults.FailNth(FaultPoint.PageAlloc, nth);

@@ -127,6 +127,33 @@ internal sealed class SpaceForkTests
     }
 
     [Test]
+    public void Fork_WhereATableIsEmpty_GivesTheChildOneToo_SoNoLeafComesIn()
+    {
+        rig.Map(0, 1024, Own);
+        rig.Write(3, 7);
+        Assert.That(rig.Space.TryDropPages(At(3), Pages(1)), Is.EqualTo(Errno.Ok));
+        Assert.That(rig.Space.TryWantHugePages(At(0), Pages(1024), wanted: true), Is.EqualTo(Errno.Ok));
+        AddressSpace child = rig.Fork();
+        Assert.That(child.Tables.HasSmallTable(At(0)), Is.True);
+        Assert.That(child.Tables.HasSmallTable(At(512)), Is.False, "the parent has none there");
+        rig.Write(3, 1, child);
+        rig.Write(515, 2, child);
+        Assert.That((rig.SizeAt(3, child), rig.SizeAt(515, child)), Is.EqualTo((PageSize.Small, PageSize.Large)));
+    }
+
+    [Test]
+    public void Fork_WithoutMemoryForAnEmptyTable_IsEnomem()
+    {
+        rig.Map(0, 1, Own);
+        rig.Write(0, 7);
+        Assert.That(rig.Space.TryDropPages(At(0), Pages(1)), Is.EqualTo(Errno.Ok));
+        rig.Machine.Faults.FailNth(FaultPoint.PageAlloc, 1);
+        Assert.That(rig.Space.TryFork(out AddressSpace? child), Is.EqualTo(Errno.ENOMEM));
+        Assert.That(child, Is.Null);
+        rig.Machine.Faults.Clear();
+    }
+
+    [Test]
     public void Fork_OfASharedWritableMapping_WorksAfterASealOfFutureWrites()
     {
         MemoryFile file = rig.CreateFile(1, fill: 1, allowsSealing: true);
