@@ -22,6 +22,7 @@ public sealed record LinuxProfile
         HasP2pProviders = true,
         MigratesLargePages = true,
         MakesPagesExclusiveSingly = true,
+        FailedMovesEndExclusive = false,
     };
 
     /// <summary>The version that the tables of rooms go by.</summary>
@@ -48,6 +49,13 @@ public sealed record LinuxProfile
     /// goes with all entries that map it.
     /// </summary>
     public bool MakesPagesExclusiveSingly { get; init; }
+
+    /// <summary>
+    /// Whether a page that was to leave a device and stays loses its device-exclusive entries: v6.12 takes them for entries of
+    /// migration (remove_migration_ptes). The page is mapped again, read-only, and a reference of it is lost with each such entry,
+    /// so that it never moves again and is not freed before all spaces end. From v6.15 the entries stay.
+    /// </summary>
+    public bool FailedMovesEndExclusive { get; init; } = true;
 
     /// <summary>The version as <c>Linux 6.12</c>.</summary>
     /// <returns>The text.</returns>

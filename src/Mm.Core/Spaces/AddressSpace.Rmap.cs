@@ -226,7 +226,7 @@ public sealed partial class AddressSpace
         at = new VirtAddr(index << PageSize.Small.Shift);
         area = AreaSet.Find(at);
         moving = Tables.Read(at);
-        if ((area is null || area.OffsetOf(at).Value == index) && Names(moving, page, isMigration: true))
+        if ((area is null || area.OffsetOf(at).Value == index) && IsToRestore(moving, page))
         {
             return true; // without an area: it is being unmapped, and the entry goes next, with what it holds
         }
@@ -241,7 +241,7 @@ public sealed partial class AddressSpace
 
             at = area.AddressOf(index);
             moving = Tables.Read(at);
-            if (Names(moving, page, isMigration: true))
+            if (IsToRestore(moving, page))
             {
                 return true;
             }
@@ -249,6 +249,9 @@ public sealed partial class AddressSpace
 
         return false;
     }
+
+    private bool IsToRestore(Pte entry, Pfn page) => Names(entry, page, isMigration: true)
+        || (entry.IsDeviceExclusive && entry.Frame == page && Parts.Profile.FailedMovesEndExclusive);
 
     private bool TryRestore(Area? area, VirtAddr at, Pte moving, Pfn target, bool isZero)
     {
@@ -265,11 +268,16 @@ public sealed partial class AddressSpace
 
         Parts.Frames.GetFrame(target);
         Parts.Frames.AddMapping(target);
-        Pte entry = Owner.IsDevicePrivate(target)
-            ? moving.ToDevicePrivate(target)
+        Pte entry = moving.IsDeviceExclusive ? moving.ToPresentMistaken(protection)
+            : Owner.IsDevicePrivate(target) ? moving.ToDevicePrivate(target)
             : moving.ToPresent(target, Owner.IsAnonymous(target), protection);
         if (Tables.TryExchange(at, moving, entry, out _).IsOk)
         {
+            if (moving.IsDeviceExclusive)
+            {
+                Owner.Lose(moving.Frame); // unlike an entry of migration, it held the page
+            }
+
             return true;
         }
 

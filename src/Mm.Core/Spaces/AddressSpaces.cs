@@ -20,6 +20,7 @@ public sealed partial class AddressSpaces : IDisposable, IValidator
     private readonly List<AddressSpace> spaces = []; // protected by gate
     private readonly Dictionary<ulong, MemoryFile> filesByWord = []; // protected by gate
     private readonly Dictionary<ulong, SpaceFamily> families = []; // protected by gate; those with members
+    private readonly List<Pfn> lost = []; // protected by gate: a page for each reference
     private ulong lastFamily; // protected by gate
     private ulong lastFile; // protected by gate
     private ulong lastRoot; // atomic
@@ -111,16 +112,28 @@ public sealed partial class AddressSpaces : IDisposable, IValidator
 
         PageRef small;
         PageRef large;
+        Pfn[] unfound;
         using (gate.Enter())
         {
             (small, large) = (zeroPage, largeZeroPage);
             zeroPage = default;
             largeZeroPage = default;
+            unfound = [.. lost];
+            lost.Clear();
         }
 
         // Without the gate: the first put of a thread enters the allocator's leaf.
         small.Dispose();
         large.Dispose();
+        Array.ForEach(unfound, Parts.Frames.PutFrame);
+    }
+
+    /// <summary>Nobody knows of a reference any more; it is put when all spaces end. <see cref="LinuxProfile.FailedMovesEndExclusive"/></summary>
+    /// <param name="page">Of which page.</param>
+    internal void Lose(Pfn page)
+    {
+        using RankedLock.Guard _ = gate.Enter();
+        lost.Add(page);
     }
 
     internal AddressSpace Add(AddressSpace space)

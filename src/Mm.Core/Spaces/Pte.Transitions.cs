@@ -161,6 +161,16 @@ internal readonly partial record struct Pte
         return IsWritableDeviceExclusive ? entry.MakeDirty() : entry;
     }
 
+    /// <summary>The mapping that takes the place of a device-exclusive entry which was taken for one of migration.</summary>
+    /// <param name="protection">What entries of the area have by themselves.</param>
+    /// <returns>The entry: never writable by itself, of a page that is this process's alone. <b>Linux:</b> remove_migration_pte (v6.12).</returns>
+    public Pte ToPresentMistaken(PteProtection protection)
+    {
+        Require(IsDeviceExclusive, "cannot be mistaken");
+        Pte entry = Present(Frame, protection == PteProtection.None ? PteProtection.None : PteProtection.Read).MakeAnonExclusive();
+        return IsSoftDirty ? entry.MakeSoftDirty() : entry;
+    }
+
     /// <summary>The entry of a page that has arrived in a device's private memory. <b>Linux:</b> remove_migration_pte.</summary>
     /// <param name="frame">The device's frame.</param>
     /// <returns>The device-private entry: writable when this one was; private pages are anonymous, so exclusive unless readable.</returns>

@@ -64,6 +64,8 @@ internal sealed record PteModel(PteKind Kind, ulong Number)
         "migrate" => Migrate(),
         "restore-anon" => Restore(isAnonymous: true),
         "restore-file" => Restore(isAnonymous: false),
+        "mistake" => Mistake(isUsable: true),
+        "mistake-closed" => Mistake(isUsable: false),
         "to-device" => Kind != PteKind.Migration
             ? null
             : new PteModel(PteKind.DevicePrivate, 512) { Write = Write, Exclusive = Write || Exclusive, Soft = Soft, Large = Large },
@@ -102,6 +104,10 @@ internal sealed record PteModel(PteKind Kind, ulong Number)
         (Kind == PteKind.Present && !Special && !Zero) || Kind == PteKind.DevicePrivate
             ? this with { Kind = PteKind.Migration, Usable = false, Exclusive = Exclusive && !Write }
             : null;
+
+    private PteModel? Mistake(bool isUsable) => Kind == PteKind.DeviceExclusive
+        ? new PteModel(PteKind.Present, Number) { Usable = isUsable, Exclusive = true, Soft = Soft }
+        : null;
 
     private PteModel? Restore(bool isAnonymous) => Kind switch
     {

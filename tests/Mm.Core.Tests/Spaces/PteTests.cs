@@ -27,6 +27,8 @@ public sealed class PteTests
         ("migrate", static entry => entry.ToMigration()),
         ("restore-anon", static entry => entry.ToPresent(Frame, isAnonymous: true)),
         ("restore-file", static entry => entry.ToPresent(Frame, isAnonymous: false)),
+        ("mistake", static entry => entry.ToPresentMistaken(PteProtection.ReadWrite)),
+        ("mistake-closed", static entry => entry.ToPresentMistaken(PteProtection.None)),
         ("to-device", static entry => entry.ToDevicePrivate(Frame)),
         ("to-exclusive", static entry => entry.ToDeviceExclusive()),
         ("readable", static entry => entry.MakeReadable()),

@@ -93,6 +93,44 @@ public sealed class FrameMigrationTests
         Assert.That(rig.Base.Read(range), Is.EqualTo(Words(1)));
     }
 
+    // A bug of Linux before v6.15, kept: whoever looks for migration entries takes device-exclusive ones for such.
+    [TestCase(true)]
+    [TestCase(false)]
+    public void Page_ThatAnotherDeviceHasForItself_Stays_AndIsTakenFromItByOldKernels(bool endsExclusive)
+    {
+        using var rig = new MirrorRig(MirrorMemoryKind.Coherent, profile: LinuxProfile.V612 with { FailedMovesEndExclusive = endsExclusive });
+        VirtRange range = rig.MapFilled(1);
+        rig.ToDevice(range);
+        Pfn page = rig.FrameAt(range.Start);
+        rig.Mirrors[1].TryMakeExclusive(range).ThrowIfError();
+        for (uint tries = 1; tries <= 2; tries++)
+        {
+            Assert.That(Evict(rig, page), Is.EqualTo(StayReason.InUse));
+            Pte entry = rig.Space.Tables.Read(range.Start);
+            Assert.That((entry.IsDeviceExclusive, entry.Frame), Is.EqualTo((!endsExclusive, page)));
+            Assert.That((entry.IsWritable, entry.IsWritableDeviceExclusive), Is.EqualTo((false, !endsExclusive)));
+            Assert.That(rig.Machine.Frames.ReferencesOf(page), Is.EqualTo(endsExclusive ? 2U : 1U), "one is lost, once");
+        }
+
+        Assert.That(rig.Read(range), Is.EqualTo(Words(1)));
+        rig.Write(range, Words(1, first: 5));
+        Assert.That(rig.FrameAt(range.Start), Is.EqualTo(page));
+        rig.Machine.Validate();
+        rig.Space.Dispose();
+        Assert.That(rig.Device.UsedPages.Value, Is.EqualTo(endsExclusive ? 1UL : 0), "it is not freed");
+        rig.Machine.Spaces.Dispose(); // but when all spaces end
+    }
+
+    private static StayReason Evict(MirrorRig rig, Pfn page)
+    {
+        using FrameMigration migration = FrameMigration.SetUp(rig.Machine.Spaces, [page]);
+        rig.Machine.Allocator.TryAllocate(AllocationRequest.User, out PageRef target).ThrowIfError();
+        migration.SetTarget(0, target);
+        migration.SetWritten(0);
+        migration.Move();
+        return migration.Reasons[0];
+    }
+
     [Test]
     public void Dispose_WithoutMove_UndoesEverything()
     {
