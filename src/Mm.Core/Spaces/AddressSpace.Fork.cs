@@ -79,6 +79,7 @@ public sealed partial class AddressSpace
                 AnonRoot = area.AnonRoot == 0 ? 0 : Owner.NextRoot(),
                 InheritedRoots = area.AnonRoot == 0 ? [] : [.. area.InheritedRoots, area.AnonRoot],
                 Sequence = Owner.NextRoot(),
+                FileOrder = area.FileOrder is [] ? [] : [.. area.FileOrder, -checked((long)Owner.NextRoot())],
             });
         }
 

@@ -30,6 +30,11 @@ public sealed record Area(VirtRange Range, PageCount Offset, AreaTraits Traits)
     /// their run, the older one is asked first. <b>Linux:</b> the order of insertion into anon_vma's tree.</summary>
     internal ulong Sequence { get; set; }
 
+    /// <summary>Where it stands among areas that show a file from the same page on, compared number by number: the lower one
+    /// is asked first. Of an area of a file; else empty.</summary>
+    /// <remarks><b>Linux:</b> the order in i_mmap's tree: a new area behind all others, a child's right behind its parent's.</remarks>
+    internal long[] FileOrder { get; set; } = [];
+
     /// <summary>Whether it came by fork with pages of a parent.</summary>
     internal bool IsInherited => InheritedRoots.Length != 0;
 
@@ -62,11 +67,18 @@ public sealed record Area(VirtRange Range, PageCount Offset, AreaTraits Traits)
     /// <summary>Whether the process may read. <b>Linux:</b> VM_READ.</summary>
     internal bool IsReadable => (Traits.Access & AreaAccess.Read) != AreaAccess.None;
 
-    /// <summary>Whether the other one goes on where this one ends, in address and offset, and is alike. <b>Linux:</b> can_vma_merge_after.</summary>
+    /// <summary>Whether the next one goes on where this one ends, in address and offset, and is alike in all traits.</summary>
     /// <param name="next">The other area.</param>
-    /// <returns>Whether the two are one.</returns>
-    public bool CanMergeWith(Area next) =>
-        End == next.Start && Traits == next.Traits && !Traits.IsSpecial && OffsetOf(End) == next.Offset && HasRootLike(next);
+    /// <returns>Whether the two could be one, but for their pages' roots. <b>Linux:</b> is_mergeable_vma.</returns>
+    internal bool GoesOnInto(Area next) =>
+        End == next.Start && Traits == next.Traits && !Traits.IsSpecial && OffsetOf(End) == next.Offset;
+
+    /// <summary>Whether this one, which is new or changed, may join a neighbour as far as their pages' roots go.</summary>
+    /// <param name="neighbour">The neighbour, which stays.</param>
+    /// <returns>Whether it may: both have the same root or none, or the neighbour alone has one, and not from a parent.</returns>
+    /// <remarks><b>Linux:</b> is_mergeable_anon_vma: one with a root never joins a neighbour without.</remarks>
+    internal bool MayJoin(Area neighbour) =>
+        AnonRoot == neighbour.AnonRoot || (AnonRoot == 0 && !neighbour.IsInherited);
 
     /// <summary>Whether the next one goes on where this one ends, and could share its pages' root. <b>Linux:</b> anon_vma_compatible.</summary>
     /// <param name="next">The other area.</param>
@@ -75,7 +87,7 @@ public sealed record Area(VirtRange Range, PageCount Offset, AreaTraits Traits)
         End == next.Start && Traits with { Access = next.Traits.Access } == next.Traits && OffsetOf(End) == next.Offset;
 
     /// <summary>This area and the next one as one.</summary>
-    /// <param name="next">The other area, which <see cref="CanMergeWith"/> allows.</param>
+    /// <param name="next">The other area, which <see cref="GoesOnInto"/> allows.</param>
     /// <returns>The area.</returns>
     internal Area MergedWith(Area next) => this with
     {
@@ -117,13 +129,5 @@ public sealed record Area(VirtRange Range, PageCount Offset, AreaTraits Traits)
         ulong first = Math.Max(index, Offset.Value);
         ulong end = Math.Min(index + pages, Offset.Value + Pages.Value);
         return new VirtRange(AddressOf(first), new PageCount(end - first).ToBytes());
-    }
-
-    // Linux: is_mergeable_anon_vma.
-    private bool HasRootLike(Area next)
-    {
-        ulong mine = AnonRoot;
-        ulong other = next.AnonRoot;
-        return mine == other || (mine == 0 ? other != 0 && !next.IsInherited : other == 0 && !IsInherited);
     }
 }

@@ -80,7 +80,7 @@ internal sealed partial class AreaSet
         {
             // Linux: vma_merge_extend grows by merging, and a special area merges with nothing.
             Area grown = area with { Range = behind, Offset = area.OffsetOf(area.End) };
-            if (area.Traits.IsSpecial || !TryReplace(behind, [grown]))
+            if (area.Traits.IsSpecial || !TryReplace(behind, grown))
             {
                 return Errno.ENOMEM;
             }
@@ -124,8 +124,10 @@ internal sealed partial class AreaSet
     // An old length of zero leaves the old place alone: the shared pages are then mapped twice.
     private void Relocate(Area area, VirtAddr at, ByteCount oldLength, VirtRange target)
     {
-        Area copy = area with { Range = target, Offset = area.OffsetOf(at) };
-        bool done = (oldLength.IsZero || TryReplace(new VirtRange(at, oldLength), [])) && TryReplace(target, [copy]);
+        bool hasNoPages = area is { Traits.Kind: AreaKind.AnonymousPrivate, AnonRoot: 0 }; // Linux: copy_vma, which counts them anew
+        PageCount offset = hasNoPages ? new PageCount(target.Start.Value >> 12) : area.OffsetOf(at);
+        Area copy = area with { Range = target, Offset = offset };
+        bool done = (oldLength.IsZero || TryReplace(new VirtRange(at, oldLength), null)) && TryReplace(target, copy);
         Check.That(done, "a move keeps within its reserve");
     }
 }

@@ -9,10 +9,10 @@ namespace Mm.Core.Spaces;
 /// tells the notifiers before that.
 /// <para><b>Linux:</b> the maple tree of mm_struct and mm/mmap.c, mm/vma.c, mm/mprotect.c, mm/mremap.c (v6.12). Deliberate
 /// differences: a sorted list, which 65530 areas at most allow; addresses
-/// are given out from the top of the space without a stack above or randomness; an area that moves keeps its offset,
-/// as one that has pages does in Linux; memory accounting limits and pkeys are out of scope.</para>
-/// <para><b>Invariants:</b> (1) areas do not overlap and stand in order of address; (2) no two neighbours could be one;
-/// (3) there are at most <see cref="Limit"/>; (4) each area obeys its own invariants; (5) a refused call changes nothing,
+/// are given out from the top of the space without a stack above or randomness; limits of accounted memory and pkeys are
+/// out of scope.</para>
+/// <para><b>Invariants:</b> (1) areas do not overlap and stand in order of address; (2) no two neighbours without pages of
+/// their own could be one; (3) there are at most <see cref="Limit"/>; (4) each area obeys its own invariants; (5) a refused call changes nothing,
 /// but for <see cref="TryProtect"/>, which like mprotect stops at the first hole and says how far it came.</para>
 /// <para><b>Locking:</b> the caller's: Linux's mmap_lock, for writing when the set changes.</para>
 /// </remarks>
@@ -140,8 +140,8 @@ internal sealed partial class AreaSet : IValidator
         }
 
         bool isOwn = request.Traits.Kind == AreaKind.AnonymousPrivate;
-        var area = new Area(place, isOwn ? new PageCount(place.Start.Value >> 12) : request.Offset, request.Traits);
-        if (!TryReplace(place, [area]))
+        var area = new Area(place, isOwn ? new PageCount(place.Start.Value >> 12) : request.Offset, request.Traits.WhenMapped);
+        if (!TryReplace(place, area))
         {
             return Errno.ENOMEM;
         }
@@ -157,7 +157,7 @@ internal sealed partial class AreaSet : IValidator
     /// an area, and there are too many.</returns>
     internal Errno TryUnmap(VirtAddr start, ByteCount length) =>
         !TryRound(start, length, out VirtRange range) || range.IsEmpty ? Errno.EINVAL
-        : TryReplace(range, []) ? Errno.Ok
+        : TryReplace(range, null) ? Errno.Ok
         : Errno.ENOMEM;
 
     /// <summary>Changes what the process may do in a range.</summary>
@@ -217,7 +217,7 @@ internal sealed partial class AreaSet : IValidator
             errno = area.Start > at ? Errno.ENOMEM : errno;
             VirtAddr start = area.Start > at ? area.Start : at;
             Area part = area.Part(start, area.End < end ? area.End : end);
-            if (!TryReplace(part.Range, [part with { Traits = change(part.Traits) }]))
+            if (!TryReplace(part.Range, part with { Traits = change(part.Traits) }))
             {
                 return Errno.ENOMEM;
             }
@@ -243,7 +243,8 @@ internal sealed partial class AreaSet : IValidator
             if (index > 0)
             {
                 Check.That(areas[index - 1].End <= area.Start, $"invariant 1: {areas[index - 1]} and {area}");
-                Check.That(!areas[index - 1].CanMergeWith(area), $"invariant 2: {areas[index - 1]} and {area} are one");
+                bool haveRoots = (areas[index - 1].AnonRoot | area.AnonRoot) != 0;
+                Check.That(haveRoots || !areas[index - 1].GoesOnInto(area), $"invariant 2: {areas[index - 1]} and {area} are one");
             }
         }
     }
@@ -322,7 +323,7 @@ internal sealed partial class AreaSet : IValidator
         VirtAddr partEnd = area.End < end ? area.End : end;
         Area part = area.Part(at, partEnd);
         if (part.Traits.Access != access
-            && !TryReplace(part.Range, [part with { Traits = part.Traits with { Access = access } }]))
+            && !TryReplace(part.Range, part with { Traits = part.Traits.WhenProtected(access, hasRoot: part.AnonRoot != 0) }))
         {
             return Errno.ENOMEM;
         }
@@ -345,9 +346,9 @@ internal sealed partial class AreaSet : IValidator
         return low;
     }
 
-    // The one place where the set changes: what lies in the range goes, the parts outside stay, the new areas come in, and
-    // neighbours that have become alike are merged. False: there would be too many, and nothing has changed.
-    private bool TryReplace(VirtRange range, ReadOnlySpan<Area> with)
+    // The one place where the set changes: what lies in the range goes, the parts outside stay, and the new area, if any, comes
+    // in and joins its neighbours where it may. False: there would be too many, and nothing has changed.
+    private bool TryReplace(VirtRange range, Area? with)
     {
         VirtAddr end = range.Start.AddChecked(range.Length);
         int first = FirstEndingAbove(range.Start.Value);
@@ -357,7 +358,7 @@ internal sealed partial class AreaSet : IValidator
             last++;
         }
 
-        var pieces = new List<Area>(with.Length + 4);
+        var pieces = new List<Area>(5);
         int low = Math.Max(first - 1, 0);
         pieces.AddRange(Areas[low..first]); // the neighbour below, for merging
         if (first < last && areas[first].Start < range.Start)
@@ -365,7 +366,12 @@ internal sealed partial class AreaSet : IValidator
             pieces.Add(areas[first].Part(areas[first].Start, range.Start));
         }
 
-        pieces.AddRange(with);
+        int current = pieces.Count;
+        if (with is not null)
+        {
+            pieces.Add(with);
+        }
+
         if (first < last && areas[last - 1].End > end)
         {
             pieces.Add(areas[last - 1].Part(end, areas[last - 1].End));
@@ -373,7 +379,11 @@ internal sealed partial class AreaSet : IValidator
 
         int high = Math.Min(last + 1, areas.Count);
         pieces.AddRange(Areas[last..high]); // the neighbour above
-        MergeNeighbours(pieces);
+        if (with is not null)
+        {
+            Join(pieces, current);
+        }
+
         if (areas.Count - (high - low) + pieces.Count > Limit && pieces.Count > high - low)
         {
             return false;
@@ -402,24 +412,33 @@ internal sealed partial class AreaSet : IValidator
                 isKept |= old.Range == piece.Range && old.Offset == piece.Offset;
             }
 
-            piece.Sequence = isKept ? piece.Sequence : nextSequence();
+            if (!isKept)
+            {
+                piece.Sequence = nextSequence();
+                piece.FileOrder = piece.Traits.Backing is MemoryFile ? [checked((long)piece.Sequence)] : [];
+            }
         }
     }
 
-    private static void MergeNeighbours(List<Area> pieces)
+    // Linux: vma_merge_existing_range, vma_merge_new_range. Both neighbours, or the lower one rather than the upper.
+    private static void Join(List<Area> pieces, int current)
     {
-        // From below: an area that could join either neighbour joins the lower one, as Linux prefers.
-        for (int index = 1; index < pieces.Count;)
+        Area area = pieces[current];
+        Area? below = current > 0 && pieces[current - 1].GoesOnInto(area) && area.MayJoin(pieces[current - 1]) ? pieces[current - 1] : null;
+        Area? above = current + 1 < pieces.Count && area.GoesOnInto(pieces[current + 1]) && area.MayJoin(pieces[current + 1])
+            ? pieces[current + 1]
+            : null;
+        bool haveTwoRoots = below is { AnonRoot: not 0 } && above is { AnonRoot: not 0 } && below.AnonRoot != above.AnonRoot;
+        if (above is not null && !haveTwoRoots)
         {
-            if (pieces[index - 1].CanMergeWith(pieces[index]))
-            {
-                pieces[index - 1] = pieces[index - 1].MergedWith(pieces[index]);
-                pieces.RemoveAt(index);
-            }
-            else
-            {
-                index++;
-            }
+            pieces[current] = area.MergedWith(above);
+            pieces.RemoveAt(current + 1);
+        }
+
+        if (below is not null)
+        {
+            pieces[current - 1] = below.MergedWith(pieces[current]);
+            pieces.RemoveAt(current);
         }
     }
 }

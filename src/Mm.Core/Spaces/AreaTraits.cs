@@ -29,6 +29,10 @@ public readonly record struct AreaTraits(AreaKind Kind, AreaAccess Access)
     /// <summary>From which nodes its pages are to come; null: as the process says. <b>Linux:</b> vm_policy.</summary>
     public MemoryPolicy? Policy { get; init; }
 
+    /// <summary>Whether it counts against the memory that may be promised, which mapping and protecting decide.
+    /// <b>Linux:</b> VM_ACCOUNT; it keeps areas apart that are alike otherwise.</summary>
+    public bool IsAccounted { get; internal init; }
+
     /// <summary>Whether pages copied on write are the process's own. <b>Linux:</b> is_cow_mapping.</summary>
     public bool IsCow => !IsShared && (Forbidden & AreaAccess.Write) == AreaAccess.None;
 
@@ -40,4 +44,21 @@ public readonly record struct AreaTraits(AreaKind Kind, AreaAccess Access)
 
     /// <summary>Whether it shows frames that nobody counts: no pin, no range fault, no growing. <b>Linux:</b> VM_PFNMAP, VM_IO.</summary>
     public bool IsBare => Kind is AreaKind.PfnMapped or AreaKind.DeviceMemory;
+
+    /// <summary>The traits of an area that is mapped so. <b>Linux:</b> accountable_mapping.</summary>
+    internal AreaTraits WhenMapped => this with { IsAccounted = IsPromised };
+
+    // Private memory that may be written: each page of it may come to need one of RAM.
+    private bool IsPromised => !IsShared && (Access & AreaAccess.Write) != AreaAccess.None;
+
+    /// <summary>The traits after a change of access. What was promised once stays so, unless it has had no pages of its own.</summary>
+    /// <param name="access">What the process may do from now on.</param>
+    /// <param name="hasRoot">Whether the area may have pages of its own.</param>
+    /// <returns>The traits. <b>Linux:</b> mprotect_fixup.</returns>
+    internal AreaTraits WhenProtected(AreaAccess access, bool hasRoot)
+    {
+        AreaTraits after = this with { Access = access };
+        bool isUnused = Kind == AreaKind.AnonymousPrivate && !hasRoot;
+        return after with { IsAccounted = after.IsPromised || (IsAccounted && !isUnused) };
+    }
 }

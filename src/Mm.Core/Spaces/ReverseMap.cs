@@ -7,7 +7,8 @@ namespace Mm.Core.Spaces;
 /// <summary>From a page to every entry that maps it: to take the entries away while it moves, and to put them back.</summary>
 /// <remarks>
 /// Owns nothing. An anonymous page is looked for in each space of its family, first where it was mapped when it was made,
-/// then, if its area has moved, in every area that could hold it; a page of a file in each area that maps the file.
+/// then, if its area has moved, in every area that could hold it; a page of a file in each area that maps the file, in the
+/// file's order.
 /// <para><b>Linux:</b> rmap_walk, try_to_migrate, remove_migration_ptes, page_make_device_exclusive_one (mm/rmap.c,
 /// mm/migrate.c, v6.12).</para>
 /// <para><b>Invariants:</b> (1) an anonymous page has at most one entry in a space; (2) an entry is restored with the
@@ -102,9 +103,11 @@ internal sealed partial class ReverseMap(AddressSpaces owner)
             _ = Frames.HeadOf(page, out int order);
             ulong pages = 1UL << order;
             List<RmapSite> sites = CollectSites(family, mapping.Root, index, pages);
-            for (int next = 0; next < sites.Count && Frames.MapCountOf(page) != 0; next++)
+            bool goesOn = true;
+            for (int next = 0; next < sites.Count && goesOn && Frames.MapCountOf(page) != 0; next++)
             {
-                isValid |= MakeExclusiveAt(sites[next], page, pages, at, tag) && sites[next].Space == space;
+                goesOn = MakeExclusiveAt(sites[next], page, pages, at, tag, out bool isWritable);
+                isValid |= isWritable && sites[next].Space == space;
             }
         }
 
@@ -159,11 +162,13 @@ internal sealed partial class ReverseMap(AddressSpaces owner)
         }
     }
 
-    // All entries of the page, or of the folio that it heads, in one area; whether the one at the address was writable.
-    private bool MakeExclusiveAt(RmapSite site, Pfn head, ulong pages, VirtAddr at, object? tag)
+    // All entries of the page, or of the folio that it heads, in one area; whether the one at the address was writable. Of a
+    // folio some may be exclusive already: the search ends at the first such entry, and those behind it stay as they are.
+    private bool MakeExclusiveAt(RmapSite site, Pfn head, ulong pages, VirtAddr at, object? tag, out bool isWritable)
     {
         AddressSpace space = site.Space;
-        bool isWritable = false;
+        var folio = new PfnRange(head, new PageCount(pages));
+        isWritable = false;
         var notice = new NotifierRange(site.Range, NotifierEvent.Exclusive) { CanBlock = true, Owner = tag };
         space.Notifiers.TryInvalidate(notice, out NotifierInvalidation invalidation).ThrowIfError();
         using (invalidation)
@@ -171,11 +176,17 @@ internal sealed partial class ReverseMap(AddressSpaces owner)
             ulong end = site.Range.Start.Value + site.Range.Length.Value;
             for (ulong next = site.Range.Start.Value; next < end; next += PageSize.Small.Bytes.Value)
             {
-                isWritable |= MakeEntryExclusive(space, new VirtAddr(next), new PfnRange(head, new PageCount(pages))) && next == at.Value;
+                Pte entry = space.Tables.Read(new VirtAddr(next));
+                if (entry.IsDeviceExclusive && folio.Contains(entry.Frame))
+                {
+                    return false;
+                }
+
+                isWritable |= MakeEntryExclusive(space, new VirtAddr(next), folio) && next == at.Value;
             }
         }
 
-        return isWritable;
+        return true;
     }
 
     private bool MakeEntryExclusive(AddressSpace space, VirtAddr at, PfnRange folio)

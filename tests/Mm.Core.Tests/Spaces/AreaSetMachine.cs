@@ -73,6 +73,9 @@ internal sealed class AreaSetMachine
             }
         }
 
+        private static bool IsPromised(AreaTraits traits) =>
+            traits.Kind == AreaKind.AnonymousPrivate && (traits.Access & AreaAccess.Write) != AreaAccess.None;
+
         private static bool IsTaken(Cell?[] model, int first, int pages) => model[first..(first + pages)].Any(static cell => cell is not null);
 
         private static Cell?[] With(Cell?[] model, int first, int pages, Func<int, Cell?> make) =>
@@ -93,7 +96,7 @@ internal sealed class AreaSetMachine
                 model => refuses && IsTaken(model, first, pages)
                     ? model
                     : With(model, first, pages, page => new Cell(
-                        traits,
+                        traits with { IsAccounted = IsPromised(traits) },
                         traits.Kind == AreaKind.AnonymousPrivate ? At(page).Value / Page : (ulong)(offset + page - first))));
         }
 
@@ -114,7 +117,15 @@ internal sealed class AreaSetMachine
                     Assert.That(actual.TryProtect(At(first), Bytes(pages), access, out VirtRange range), Is.EqualTo(expected));
                     Assert.That(range, Is.EqualTo(new VirtRange(At(first), Bytes(done))));
                 },
-                model => With(model, first, Allowed(model), page => model[page]! with { Traits = model[page]!.Traits with { Access = access } }));
+                model => With(model, first, Allowed(model), page => Protected(model[page]!)));
+
+            // No page is ever touched here, so anonymous memory that may not be written counts for nothing.
+            Cell Protected(Cell cell)
+            {
+                AreaTraits after = cell.Traits with { Access = access };
+                return cell with { Traits = after with { IsAccounted = IsPromised(after) } };
+            }
+
 
             int Allowed(Cell?[] model) => model.Skip(first).Take(pages)
                 .TakeWhile(cell => cell is not null && (access & cell.Traits.Forbidden) == AreaAccess.None).Count();
@@ -136,9 +147,12 @@ internal sealed class AreaSetMachine
                     Assert.That(moved, Is.EqualTo(expected.IsOk ? new VirtRange(At(to), Bytes(pages)) : default));
                 },
                 model => Math.Abs(first - to) >= pages && IsOneRun(model)
-                    ? With(With(model, first, pages, static _ => null), to, pages, page => model[page - to + first])
+                    ? With(With(model, first, pages, static _ => null), to, pages, page => Moved(model[page - to + first]!, page))
                     : model,
                 model => !model.Any(static cell => cell is { Traits.IsSpecial: true })); // whether two special ones are one, cells do not tell
+
+            Cell Moved(Cell cell, int page) =>
+                cell.Traits.Kind == AreaKind.AnonymousPrivate ? cell with { Offset = At(page).Value / Page } : cell;
 
             bool IsOneRun(Cell?[] model) => Enumerable.Range(first, pages).All(page => model[page] is { } cell
                 && (page == first || (model[page - 1]!.Traits == cell.Traits && model[page - 1]!.Offset + 1 == cell.Offset)));

@@ -127,6 +127,55 @@ public sealed class AreaSetTests
         Assert.That(areas.Areas.Length, Is.EqualTo(1));
     }
 
+    // Linux: VM_ACCOUNT, which what may be written takes and keeps; anonymous memory without pages of its own gives it back.
+    [TestCase(AreaKind.FilePrivate, AreaAccess.Read, false, 3, TestName = "{m}(a file's, written meanwhile)")]
+    [TestCase(AreaKind.FilePrivate, AreaAccess.ReadWrite, false, 1, TestName = "{m}(a file's, writable from the start)")]
+    [TestCase(AreaKind.FileShared, AreaAccess.Read, false, 1, TestName = "{m}(a file's, shared)")]
+    [TestCase(AreaKind.AnonymousPrivate, AreaAccess.Read, false, 1, TestName = "{m}(anonymous, without pages)")]
+    [TestCase(AreaKind.AnonymousPrivate, AreaAccess.Read, true, 3, TestName = "{m}(anonymous, with pages)")]
+    public void Protect_ToWriteAndBack_KeepsApartWhatIsAccounted(AreaKind kind, AreaAccess access, bool hasRoot, int expected)
+    {
+        var traits = new AreaTraits(kind, access) { Backing = kind == AreaKind.AnonymousPrivate ? null : this };
+        Assert.That(Fixed(0, 3 * Page, traits), Is.EqualTo(Errno.Ok));
+        Assert.That(areas.TryProtect(new VirtAddr(Page), new ByteCount(1), AreaAccess.ReadWrite, out _), Is.EqualTo(Errno.Ok));
+        areas.Find(new VirtAddr(Page))!.AnonRoot = hasRoot ? 7u : 0;
+        Assert.That(areas.TryProtect(new VirtAddr(Page), new ByteCount(1), access, out _), Is.EqualTo(Errno.Ok));
+        Assert.That(areas.Areas.Length, Is.EqualTo(expected));
+        areas.Validate();
+    }
+
+    // Linux: is_mergeable_anon_vma. What changes may take a neighbour's root, and does not give it its own.
+    [TestCase(0u, 0u, 0u, 1, TestName = "{m}(none has a root)")]
+    [TestCase(7u, 0u, 0u, 1, TestName = "{m}(the lower one has)")]
+    [TestCase(0u, 0u, 7u, 1, TestName = "{m}(the upper one has)")]
+    [TestCase(7u, 0u, 7u, 1, TestName = "{m}(both have the same)")]
+    [TestCase(7u, 0u, 8u, 2, TestName = "{m}(both have their own)")]
+    [TestCase(0u, 7u, 0u, 3, TestName = "{m}(the changed one has)")]
+    [TestCase(7u, 7u, 0u, 2, TestName = "{m}(the changed one has the lower one's)")]
+    public void Protect_OfTheMiddle_JoinsWhatItsRootAllows(uint below, uint middle, uint above, int expected)
+    {
+        Assert.That(Fixed(0, 3 * Page, Anonymous), Is.EqualTo(Errno.Ok));
+        uint[] roots = [below, middle, above];
+        Assert.That(areas.TryProtect(new VirtAddr(Page), new ByteCount(1), AreaAccess.Read, out _), Is.EqualTo(Errno.Ok));
+        for (int area = 0; area < 3; area++)
+        {
+            areas.Areas[area].AnonRoot = roots[area];
+        }
+
+        Assert.That(areas.TryProtect(new VirtAddr(Page), new ByteCount(1), AreaAccess.ReadWrite, out _), Is.EqualTo(Errno.Ok));
+        Assert.That(areas.Areas.Length, Is.EqualTo(expected));
+        areas.Validate();
+    }
+
+    [Test]
+    public void Move_OfMemoryWithoutPages_CountsThemAnew([Values] bool hasRoot)
+    {
+        Assert.That(Fixed(0, Page, Anonymous), Is.EqualTo(Errno.Ok));
+        areas.Areas[0].AnonRoot = hasRoot ? 7u : 0;
+        Assert.That(Move(0, Page, Page, to: 8 * Page), Is.EqualTo(Errno.Ok));
+        Assert.That(areas.Areas[0].Offset, Is.EqualTo(new PageCount(hasRoot ? 0u : 8u)));
+    }
+
     [Test]
     public void Merge_WantsTheSameNameAndTheNextOffset()
     {

@@ -93,6 +93,33 @@ internal sealed class ReverseMapTests
         Assert.That((rig.Read(1), rig.Read(1, other)), Is.EqualTo(((byte)9, (byte)9)));
     }
 
+    // Linux: i_mmap's tree. A fork puts the child's area right behind its parent's; one that is split or moved comes last.
+    [TestCase(false, false, ExpectedResult = "parent, second, first")]
+    [TestCase(true, false, ExpectedResult = "second, first, parent")]
+    [TestCase(false, true, ExpectedResult = "second, first, parent")]
+    public string Unmap_OfAFilesPage_AsksAreasInTheOrderOfTheFile(bool isSplit, bool isMoved)
+    {
+        var family = new FileFamily(rig);
+        if (isSplit)
+        {
+            Assert.That(rig.Space.TryProtect(At(1), Pages(1), AreaAccess.Read), Is.EqualTo(Errno.Ok));
+        }
+
+        var move = new AreaMove(At(0), Pages(2), Pages(2)) { MayMove = true, To = At(64) };
+        Assert.That(isMoved ? rig.Space.TryMove(move, out _) : Errno.Ok, Is.EqualTo(Errno.Ok));
+        Pfn page = family.ReadByAll(isMoved ? 64u : 0);
+        return family.AskedBy(() => WithLocked(page, UnmapAndRestore));
+    }
+
+    [Test]
+    public void Unmap_OfAFilesPage_StopsWhereNoEntryIsLeft()
+    {
+        var family = new FileFamily(rig);
+        Assert.That(rig.Read(0, family.Second), Is.EqualTo(7));
+        Pfn page = rig.Entry(0, family.Second).Frame;
+        Assert.That(family.AskedBy(() => WithLocked(page, UnmapAndRestore)), Is.EqualTo("parent, second"));
+    }
+
     [Test]
     public void Restore_AfterTheAreaWasProtected_GivesWhatTheAreaAllows()
     {
@@ -165,6 +192,22 @@ internal sealed class ReverseMapTests
     }
 
     [Test]
+    public void MakeExclusive_OfAFolioThatIsSoInPart_EndsAtTheFirstSuchEntry()
+    {
+        rig.Map(0, 512, Own with { WantsHugePages = true });
+        rig.Write(0, 5);
+        Pfn head = rig.Entry(0).Frame;
+        rig.Space.SplitLeaf(At(0));
+        WithLocked(head, page => Assert.That(Map.TryMakeExclusive(page, rig.Space, At(0), this), Is.True));
+        Assert.That(rig.Frames.MapCountOf(head), Is.Zero, "all of it");
+        byte[] touched = [rig.Read(0), rig.Read(1), rig.Read(9)];
+        Assert.That(touched, Is.EqualTo(new byte[] { 5, 0, 0 }));
+        WithLocked(head, page => Assert.That(Map.TryMakeExclusive(page, rig.Space, At(0), this), Is.False));
+        bool[] isExclusive = [.. new ulong[] { 0, 1, 2, 9, 10 }.Select(page => rig.Entry(page).IsDeviceExclusive)];
+        Assert.That(isExclusive, Is.EqualTo(new[] { true, true, true, false, true }));
+    }
+
+    [Test]
     public void MakeExclusive_OfAFilesPage_IsRefused()
     {
         MemoryFile file = rig.CreateFile(1, fill: 7);
@@ -172,6 +215,12 @@ internal sealed class ReverseMapTests
         Assert.That(rig.Read(0), Is.EqualTo(7));
         WithLocked(rig.Entry(0).Frame, page => Assert.That(Map.TryMakeExclusive(page, rig.Space, At(0), this), Is.False));
         Assert.That(rig.Entry(0).IsPresent, Is.True);
+    }
+
+    private void UnmapAndRestore(Pfn page)
+    {
+        Assert.That(Map.TryUnmap(page), Is.True);
+        Map.Restore(page, page);
     }
 
     // As a mover: the page held and locked.
@@ -182,5 +231,57 @@ internal sealed class ReverseMapTests
         action(page);
         rig.Spaces.PageLocks.Unlock(page);
         held.Dispose();
+    }
+
+    /// <summary>A process that maps a file of two pages, and two children, all of them mirrored.</summary>
+    private sealed class FileFamily
+    {
+        private readonly SpaceRig rig;
+        private readonly List<string> asked = [];
+
+        internal FileFamily(SpaceRig rig)
+        {
+            this.rig = rig;
+            MemoryFile file = rig.CreateFile(2, fill: 7);
+            rig.Map(0, 2, new AreaTraits(AreaKind.FileShared, AreaAccess.ReadWrite) { Backing = file });
+            First = rig.Fork();
+            Second = rig.Fork();
+            Watch(rig.Space, "parent");
+            Watch(First, "first");
+            Watch(Second, "second");
+        }
+
+        internal AddressSpace First { get; }
+
+        internal AddressSpace Second { get; }
+
+        /// <summary>All three map the first page, which the parent has at a place of its own.</summary>
+        internal Pfn ReadByAll(ulong parentsPage)
+        {
+            byte[] read = [rig.Read(parentsPage), rig.Read(0, First), rig.Read(0, Second)];
+            Assert.That(read, Is.All.EqualTo(7));
+            return rig.Entry(parentsPage).Frame;
+        }
+
+        /// <summary>Whose mirrors were told meanwhile, in turn.</summary>
+        internal string AskedBy(Action action)
+        {
+            asked.Clear();
+            action();
+            return string.Join(", ", asked);
+        }
+
+        private void Watch(AddressSpace space, string name) => Assert.That(
+            space.Notifiers.TryInsert(default, new ByteCount(1UL << 47), new Watcher(name, asked), out _), Is.EqualTo(Errno.Ok));
+
+        private sealed class Watcher(string name, List<string> asked) : IIntervalListener
+        {
+            public bool Invalidate(IntervalNotifier notifier, in NotifierRange range, NotifierSequence sequence)
+            {
+                notifier.SetSequence(sequence);
+                asked.Add(name);
+                return true;
+            }
+        }
     }
 }
