@@ -41,10 +41,11 @@ public sealed partial class AddressSpace
         wanted = wanted with { Traits = given };
         VirtRange replaced = default;
         _ = wanted.Placement == AreaPlacement.Fixed && TryPages(wanted.At, wanted.Length, out replaced);
+        bool replaces = HasAreas(replaced);
         errno = ChangeAreas(replaced, () => AreaSet.TryMap(wanted, out place));
-        if (errno.IsOk && wanted.Placement == AreaPlacement.Fixed)
+        if (errno.IsOk && replaces)
         {
-            ZapWithNotice(place, NotifierEvent.Unmap);
+            Drop(place);
             EndLingering();
         }
 
@@ -68,6 +69,11 @@ public sealed partial class AddressSpace
         if (!TryPages(start, length, out VirtRange range) || range.IsEmpty)
         {
             return Errno.EINVAL;
+        }
+
+        if (!HasAreas(range))
+        {
+            return Errno.Ok; // and nobody is told
         }
 
         SplitAtBoundaries(range);
@@ -136,12 +142,13 @@ public sealed partial class AddressSpace
 
         VirtRange replaced = default;
         _ = move.To is { } to && TryPages(to, move.NewLength, out replaced);
+        bool replaces = HasAreas(replaced);
         VirtRange target = default;
         Errno errno = ChangeAreas(old, replaced, () => AreaSet.TryMove(wanted, out target));
         if (errno.IsOk)
         {
             Parts.Points?.Reach("areas-moved");
-            errno = FollowMove(wanted, target);
+            errno = FollowMove(wanted, target, replaces);
             EndLingering();
             Reconcile();
         }
@@ -269,7 +276,7 @@ public sealed partial class AddressSpace
     }
 
     // The areas have moved; entries follow. Whatever stood at the new place goes first, a tail that is cut off too.
-    private Errno FollowMove(in AreaMove move, VirtRange target)
+    private Errno FollowMove(in AreaMove move, VirtRange target, bool replaces)
     {
         ByteCount oldLength = RoundUp(move.OldLength);
         ByteCount kept = oldLength < target.Length ? oldLength : target.Length;
@@ -284,7 +291,11 @@ public sealed partial class AddressSpace
             return Errno.Ok;
         }
 
-        Drop(target);
+        if (replaces)
+        {
+            Drop(target);
+        }
+
         Errno errno = MoveEntries(new VirtRange(move.At, kept), target.Start);
         if (!errno.IsOk)
         {
@@ -300,6 +311,8 @@ public sealed partial class AddressSpace
 
         return errno;
     }
+
+    private bool HasAreas(VirtRange range) => !AreaSet.Overlapping(range).IsEmpty;
 
     private void Drop(VirtRange range)
     {

@@ -87,6 +87,21 @@ public sealed partial class AddressSpaceTests
     }
 
     [Test]
+    public void WhatLiesInAHole_IsUnmappedReplacedOrMovedOver_AndNobodyIsTold()
+    {
+        rig.Map(0, 1);
+        rig.Write(0, 1);
+        rig.Mirror.Seen.Clear();
+        Assert.That(Space.TryUnmap(At(1), Pages(3)), Is.EqualTo(Errno.Ok));
+        var request = new AreaRequest(Pages(1), SpaceRig.Own) { At = At(2), Placement = AreaPlacement.Fixed };
+        Assert.That(Space.TryMap(request, out _), Is.EqualTo(Errno.Ok));
+        Assert.That(rig.Mirror.Seen, Is.Empty);
+        var move = new AreaMove(At(0), Pages(1), Pages(1)) { MayMove = true, To = At(8) };
+        Assert.That(Space.TryMove(move, out _), Is.EqualTo(Errno.Ok));
+        Assert.That(rig.Mirror.Seen, Is.EqualTo(new[] { (NotifierEvent.Unmap, Range(0, 1)) }), "the place that it leaves");
+    }
+
+    [Test]
     public void Unmap_WhatCannotBe_IsEinval()
     {
         Assert.That(Space.TryUnmap(new VirtAddr(Base + 1), Pages(1)), Is.EqualTo(Errno.EINVAL));
