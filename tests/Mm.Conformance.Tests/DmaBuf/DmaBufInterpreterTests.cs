@@ -101,6 +101,7 @@ internal sealed class DmaBufInterpreterTests
             merge 3 0 1 = ok
             merge 4 3 2 = ok
             info 4 = ok status=0 fences=3 each=0*3
+            info 4 = ok status=0 fences=3 each=0,0,0
 
             """);
 

@@ -6,11 +6,10 @@ public sealed class RunLengthsTests
 {
     [TestCase("", "")]
     [TestCase("1", "1")]
-    [TestCase("1 1", "1,1")]
-    [TestCase("0 0 0 5", "0*3,5")]
-    [TestCase("5 0 0 0 0 5 5", "5,0*4,5,5")]
-    public void Encode_RunsOfThreeAndMore_AreCounted(string words, string expected)
-    {
-        Assert.That(RunLengths.Encode(words.Split(' ', StringSplitOptions.RemoveEmptyEntries)), Is.EqualTo(expected));
-    }
+    [TestCase("1,1", "1,1")]
+    [TestCase("0*3,5", "0,0,0,5")]
+    [TestCase("5,-2*2,5*1", "5,-2,-2,5")]
+    [TestCase("0*0,0*1025,0*,*3,0*-1,0*2*2", "0*0,0*1025,0*,*3,0*-1,0*2*2")]
+    public void Expand_OfCountedWords_WritesThemOut(string list, string expected) =>
+        Assert.That(RunLengths.Expand(list), Is.EqualTo(expected));
 }
