@@ -89,6 +89,7 @@ static void run_program(char *header, char **lines, int count)
 {
     char line[MAX_LINE];
 
+    alarm(60); /* a program that waits for itself ends */
     begin_program(header);
     printf("%s\n", header);
     for (int i = 0; i < count; i++) {

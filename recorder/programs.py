@@ -20,6 +20,11 @@ IO_WEIGHTS = {
     "translate": 600, "access": 550, "reserve": 530, "cpu-read": 517, "space": 500, "destroy": 330, "access-write": 300,
     "access-read": 280, "detach": 163, "access-unpin": 150,
 }
+DMA_BUF_WEIGHTS = {
+    "advance": 5600, "fence": 5100, "info": 5200, "import-fence": 2900, "timeline": 2300, "wait": 2600, "merge": 2200, "ready": 2150,
+    "udmabuf": 3200, "close-fence": 1350, "export-fence": 1250, "close-timeline": 940, "mmap": 830, "cpu-access": 820, "heap": 680,
+    "close-buffer": 450, "seek": 430,
+}
 
 
 def leaning(rng, weights):
@@ -204,15 +209,53 @@ class IommufdProgram:
         return [f"space {space}" for space in range(3)] + [self.line() for _ in range(count)]
 
 
+class DmaBufProgram:
+    """Three timelines, twelve fences, four buffers."""
+
+    def __init__(self, seed):
+        self.rng = random.Random(f"dma-buf/{seed}")
+        self.weights = leaning(self.rng, DMA_BUF_WEIGHTS)
+
+    def line(self):
+        rng = self.rng
+        operation = draw(rng, self.weights)
+        timeline, fence, buffer = rng.randrange(3), rng.randrange(12), rng.randrange(4)
+        late = rng.choice((2**31 - 1, 2**31, 2**31 + 1, 2**32 - 1))
+        return {
+            "timeline": f"timeline {timeline}",
+            "close-timeline": f"close-timeline {timeline}",
+            "advance": f"advance {timeline} {rng.choice((0, 1, 2, 3)) if rng.random() < 0.97 else late}",
+            "fence": f"fence {fence} {timeline} {rng.randrange(12) if rng.random() < 0.93 else late}",
+            "merge": f"merge {fence} {rng.randrange(12)} {rng.randrange(12)}",
+            "udmabuf": f"udmabuf {buffer} file-pages=6 seals={rng.choices(('shrink', 'none', 'shrink+write', 'shrink+grow'), (75, 17, 6, 2))[0]}"
+            f" offset={rng.choices((0, 4096, 2048), (90, 5, 5))[0]} size={rng.randint(1, 8) * 4096 - rng.choices((0, 100), (95, 5))[0]}",
+            "heap": f"heap {buffer} size={rng.randint(1, 8) * 4096 - rng.choices((0, 100), (90, 10))[0]} flags={rng.choices((0, 1), (88, 12))[0]}",
+            "import-fence": f"import-fence {buffer} {fence} flags={rng.choices((1, 2, 3, 0, 4), (45, 45, 4, 3, 3))[0]}",
+            "export-fence": f"export-fence {fence} {buffer} flags={rng.choices((1, 2, 3, 0, 4), (45, 45, 4, 3, 3))[0]}",
+            "cpu-access": f"cpu-access {buffer} flags={rng.randrange(8) if rng.random() < 0.8 else rng.randrange(64)}",
+            "mmap": f"mmap {buffer} pages={rng.randint(1, 8)} at={rng.randrange(5)}",
+            "seek": f"seek {buffer} {rng.choice((0, 0, 0, rng.randint(-4, 4)))} {rng.choice((0, 1, 2, 2))}",
+            "ready": f"ready {buffer}",
+            "close-buffer": f"close-buffer {buffer}",
+        }.get(operation, f"{operation} {fence}")
+
+    def lines(self, count):
+        return [self.line() for _ in range(count)]
+
+
+def make(kind, seed):
+    return IommufdProgram(seed) if kind == "iommufd" else DmaBufProgram(seed) if kind == "dma-buf" else HmmProgram(kind, seed)
+
+
 def main():
-    if len(sys.argv) not in (4, 5) or sys.argv[1] not in HMM_KINDS + ("iommufd",):
-        sys.exit(f"{__doc__}\nKIND is one of {', '.join(HMM_KINDS)}, iommufd")
+    kinds = HMM_KINDS + ("iommufd", "dma-buf")
+    if len(sys.argv) not in (4, 5) or sys.argv[1] not in kinds:
+        sys.exit(f"{__doc__}\nKIND is one of {', '.join(kinds)}")
     kind, first, count = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
-    length = int(sys.argv[4]) if len(sys.argv) == 5 else 62 if kind != "iommufd" else 90
+    length = int(sys.argv[4]) if len(sys.argv) == 5 else 62 if kind in HMM_KINDS else 90
     for seed in range(first, first + count):
-        print(f"program {seed}" if kind == "iommufd" else f"program {seed} {kind}")
-        program = IommufdProgram(seed) if kind == "iommufd" else HmmProgram(kind, seed)
-        print("\n".join(program.lines(length)))
+        print(f"program {seed} {kind}" if kind in HMM_KINDS else f"program {seed}")
+        print("\n".join(make(kind, seed).lines(length)))
         print("end")
 
 
