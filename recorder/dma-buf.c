@@ -236,12 +236,12 @@ static bool run_buffer(const char *operation, int *slot, char **words)
     return true;
 }
 
-void begin_program(const char *header)
+static void begin_program(const char *header)
 {
     (void)header;
 }
 
-bool run_line(char *line)
+static bool run_line(char *line)
 {
     static const char *const of_fences[] = {"fence", "merge", "close-fence", "info", "wait"};
     char *words[MAX_WORDS + 1] = {0};
@@ -273,6 +273,7 @@ bool run_line(char *line)
     return run_buffer(operation, &buffers[slot], words);
 }
 
-void end_program(void)
+int main(void)
 {
+    return record(&(struct recorder){begin_program, run_line, NULL});
 }

@@ -404,7 +404,7 @@ static bool run_in_child(char *line)
     return true;
 }
 
-void begin_program(const char *header)
+static void begin_program(const char *header)
 {
     struct sigaction action = {.sa_handler = on_fault, .sa_flags = SA_NODEFER};
     char kind[32];
@@ -422,12 +422,17 @@ void begin_program(const char *header)
     open_devices();
 }
 
-bool run_line(char *line)
+static bool run_line(char *line)
 {
     return !strcmp(line, "fork") ? start_child() : !strncmp(line, "child ", 6) ? run_in_child(line + 6) : run(line);
 }
 
-void end_program(void)
+static void end_program(void)
 {
     run_in_child("exit");
+}
+
+int main(void)
+{
+    return record(&(struct recorder){begin_program, run_line, end_program});
 }

@@ -313,7 +313,7 @@ static bool open_access(struct space *space)
     return true;
 }
 
-void begin_program(const char *header)
+static void begin_program(const char *header)
 {
     (void)header;
     iommu = open("/dev/iommu", O_RDWR);
@@ -324,7 +324,7 @@ void begin_program(const char *header)
         memset((void *)page_at(page), page + 1, PAGE);
 }
 
-bool run_line(char *line)
+static bool run_line(char *line)
 {
     char *words[MAX_WORDS + 1] = {0};
     int count = split(line, words), which = count > 1 ? atoi(words[1]) : -1;
@@ -379,6 +379,7 @@ bool run_line(char *line)
     return true;
 }
 
-void end_program(void)
+int main(void)
 {
+    return record(&(struct recorder){begin_program, run_line, NULL});
 }

@@ -26,10 +26,12 @@
 #define MAX_LINE 512
 #define MAX_LINES 8192
 
-/* Done by each recorder, in the program's own process. */
-void begin_program(const char *header);
-bool run_line(char *line); /* false: does not apply */
-void end_program(void);
+/* What a recorder does with a program, in the program's own process. */
+struct recorder {
+    void (*begin)(const char *header);
+    bool (*run)(char *line); /* false: does not apply */
+    void (*end)(void);       /* may be NULL */
+};
 
 static char outcome[1 << 18];
 static size_t outcome_length;
@@ -85,12 +87,12 @@ static int split(char *line, char **words)
     return n;
 }
 
-static void run_program(char *header, char **lines, int count)
+static void run_program(const struct recorder *recorder, char *header, char **lines, int count)
 {
     char line[MAX_LINE];
 
     alarm(60); /* a program that waits for itself ends */
-    begin_program(header);
+    recorder->begin(header);
     printf("%s\n", header);
     for (int i = 0; i < count; i++) {
         char *answer = strstr(lines[i], " = ");
@@ -99,16 +101,18 @@ static void run_program(char *header, char **lines, int count)
             *answer = 0;
         snprintf(line, sizeof line, "%s", lines[i]);
         outcome_length = 0;
-        if (run_line(line))
+        if (recorder->run(line))
             printf("%s = %s\n", lines[i], outcome);
     }
-    end_program();
+    if (recorder->end)
+        recorder->end();
     printf("end\n");
     fflush(stdout);
     _exit(0);
 }
 
-int main(void)
+/* Records all programs of standard input. */
+static int record(const struct recorder *recorder)
 {
     static char text[64 << 20], *lines[MAX_LINES];
     size_t length = 0;
@@ -132,7 +136,7 @@ int main(void)
             pid_t pid = fork();
 
             if (!pid)
-                run_program(header, lines, count);
+                run_program(recorder, header, lines, count);
             if (pid < 0 || waitpid(pid, &status, 0) != pid || status)
                 die(header);
         }
