@@ -126,7 +126,6 @@ internal sealed class AreaSetMachine
                 return cell with { Traits = after with { IsAccounted = IsPromised(after) } };
             }
 
-
             int Allowed(Cell?[] model) => model.Skip(first).Take(pages)
                 .TakeWhile(cell => cell is not null && (access & cell.Traits.Forbidden) == AreaAccess.None).Count();
         }
