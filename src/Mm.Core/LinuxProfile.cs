@@ -13,7 +13,7 @@ public sealed record LinuxProfile
 
     /// <summary>
     /// Linux 6.19: idle P2PDMA and FS_DAX pages are at zero references, providers exist without pages, pages of 2 MiB migrate to
-    /// devices whole, and pages become device-exclusive one by one.
+    /// devices whole, and pages become device-exclusive one by one and stay so when they fail to leave a device.
     /// </summary>
     public static LinuxProfile V619 { get; } = new()
     {

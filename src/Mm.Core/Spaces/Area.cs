@@ -6,7 +6,8 @@ namespace Mm.Core.Spaces;
 /// <para><b>Linux:</b> vm_area_struct (v6.12). A change replaces the object, so that a reader keeps a true picture.</para>
 /// <para><b>Invariants:</b> (1) the range is whole pages, not empty, and ends at or below 2^47 - 4096; (2) offset plus
 /// pages does not pass 2^52; (3) access has nothing that is forbidden.</para>
-/// <para>Immutable but for <see cref="AnonRoot"/>, which is set once, from 0, by the first fault that brings a page of its own.</para>
+/// <para>Immutable but for <see cref="AnonRoot"/>, which is set once, from 0, by the first fault that brings a page of its own,
+/// and what a search goes by: <see cref="Sequence"/> and <see cref="FileOrder"/>, which its set gives it.</para>
 /// </remarks>
 /// <param name="Range">Where.</param>
 /// <param name="Offset">Which page of the backing the first one is; of private anonymous memory, the page number of

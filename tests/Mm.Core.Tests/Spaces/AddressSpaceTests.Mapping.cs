@@ -59,6 +59,16 @@ public sealed partial class AddressSpaceTests
     }
 
     [Test]
+    public void Map_OverAll_FreesTables()
+    {
+        rig.Map(0, 1);
+        rig.Write(0, 5);
+        Assert.That(Space.Tables.HasSmallTable(At(0)), Is.True);
+        MapIn(Space, 0, Own);
+        Assert.That(Space.Tables.HasSmallTable(At(0)), Is.False);
+    }
+
+    [Test]
     public void Unmap_OfTheMiddle_LeavesTwoAreasAndTheirPages()
     {
         rig.Map(0, 3);
